@@ -1,0 +1,211 @@
+"""The frozen things that flow between the rooms.
+
+Plain dataclasses: no validation beyond their types (the doors validate), no behaviour beyond what their
+fields mean. Offsets are Unicode code points of the text exactly as sent, `start` inclusive, `end` exclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from models.calendar import Axis
+from models.errors import Note
+
+Floats = npt.NDArray[np.float64]
+Kind = Literal["count", "positive", "real", "percent"]
+Measure = Literal["flow", "stock", "ytd", "index_prev", "index_same_period", "change_pct", "rate"]
+
+# --- language -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text with the caller's own id."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextOptions:
+    """Options of a language task."""
+
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """Words and sentences of one document as spans; words cover every character that is not white space."""
+
+    tokens: list[tuple[int, int]]
+    sentences: list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one stretch of text added to the logit of the first label."""
+
+    name: str
+    span: tuple[int, int]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Exact linear attribution: base + sum of contributions + other = logit of the first label."""
+
+    target: str
+    base: float
+    contributions: list[Contribution]
+    other: float
+    logit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """All classes with calibrated probabilities, sorted by falling probability."""
+
+    labels: list[tuple[str, float]]
+    abstained: bool
+    explanation: Explanation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """A text with its diacritics restored; white space, case and number of syllables as sent."""
+
+    text: str
+
+
+# --- time series --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One univariate series on a regular axis; NaN marks a missing value.
+
+    `values` has shape (n,); `known_future` arrays have shape (n + horizon,).
+    """
+
+    name: str
+    values: Floats
+    axis: Axis
+    kind: Kind | None = None
+    measure: Measure | None = None
+    unit: str | None = None
+    place: str | None = None
+    parent: str | None = None
+    group: str | None = None
+    known_future: Mapping[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A warning that travels with an answer."""
+
+    code: str
+    vi: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastOptions:
+    """What is asked of a forecast; `season_length` 0 means: the frequency's own."""
+
+    horizon: int
+    quantiles: tuple[float, ...] = (0.1, 0.5, 0.9)
+    holidays: str | None = None
+    backtest_origins: int = 0
+    season_length: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Rolling-origin accuracy of one series; `verdict` compares with the seasonal naive forecast."""
+
+    mase: float | None
+    smape: float | None
+    coverage: float | None
+    skill_vs_seasonal_naive: float | None
+    origins: int
+    verdict: Literal["better", "level", "worse", "unknown"]
+    text_vi: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One answered series; every array has length `horizon`; quantile rows are ordered and never cross."""
+
+    name: str
+    mean: Floats
+    quantiles: Mapping[float, Floats]
+    axis: Axis
+    method: str
+    warnings: tuple[Warned, ...] = ()
+    accuracy: Accuracy | None = None
+    components: Mapping[str, Floats] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyOptions:
+    """What is asked of a detector; at most one of sensitivity, false_alarms_per_year and alarm_budget."""
+
+    mode: Literal["batch", "last", "stream"] = "batch"
+    sensitivity: int | None = None
+    false_alarms_per_year: float | None = None
+    alarm_budget: int | None = None
+    direction: Literal["both", "up", "down"] = "both"
+    min_effect_absolute: float = 0.0
+    min_effect_relative: float = 0.0
+    holidays: str | None = None
+    suppress_window: int = 0
+    season_length: int = 0
+
+
+EventKind = Literal[
+    "spike", "dip", "level_shift", "trend_change", "season_change", "missing_report", "backfilled_report",
+    "unit_change", "negative_correction", "outbreak",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A stretch of strange points with one cause; `id` is stable over re-runs on the same data.
+
+    `start` and `end` are indices into the series, both inclusive.
+    """
+
+    id: str
+    start: int
+    end: int
+    kind: EventKind
+    direction: Literal["up", "down"]
+    severity: int
+    expected: float | None
+    actual: float | None
+    p_value: float
+    likely: Literal["world", "data", "both"]
+    reason: Note
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a detector says of one series; arrays have the series' length, NaN where nothing can be said."""
+
+    name: str
+    score: Floats
+    p_value: Floats
+    expected: Floats
+    lower: Floats
+    upper: Floats
+    is_anomaly: npt.NDArray[np.bool_]
+    events: tuple[Event, ...]
+    axis: Axis
+    warnings: tuple[Warned, ...] = ()
