@@ -1,0 +1,1 @@
+"""Measures by which models are judged. Pure functions over arrays."""

@@ -1,0 +1,1 @@
+"""Vietnamese text: script, words, classes, diacritics. Pure functions over strings and arrays."""

@@ -1,0 +1,133 @@
+"""The facts of written Vietnamese that the language models share.
+
+Decision: one compiled expression cuts a text into *atoms* — syllables, numbers, codes, addresses, marks — and white
+space, and together they cover the text, so offsets are plain sums of lengths in the text exactly as sent. What is
+written without a space and belongs together stays one atom (`TP.HCM`, `142/2026/NĐ-CP`, `1.234,5`, `12/3/2025`,
+`a@b.vn`); whether neighbouring syllables form one word is for `models.text.segment` to say. Text that is not NFC needs
+no special path: combining marks and zero-width characters belong to the character that they follow.
+
+Decision: every look ahead is bounded (`{1,64}`) or possessive (`++`), so the time is linear for any input.
+
+Decision: tone marks are normalised to the traditional placement, *hòa, khỏe, thủy*, which official texts use in
+81–94 %; *hoà, khoẻ, thuỷ* and slips such as *hòan* are read as the same syllables.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import accumulate, filterfalse
+
+_LETTER = r"[^\W\d_]"
+# What is never alone and never a border: combining marks of any script, zero-width characters, soft hyphen.
+INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff"
+MARKS = INVISIBLE + "".join(c for c in map(chr, range(0x300, 0x10000)) if unicodedata.category(c)[0] == "M")
+_M = f"[{MARKS}]"
+_UPPERS = "".join(c for c in map(chr, (*range(0x41, 0x250), *range(0x1E00, 0x1F00))) if c.isupper())
+_UPPER = f"[{_UPPERS}]"
+_ABBREVIATIONS = (
+    "TP|Tp|tp|TX|Tx|tx|TT|Tt|Q|q|P|p|H|h|X|GS|Gs|PGS|Pgs|TSKH|TS|Ts|ThS|Ths|Th|BS|Bs|BSCK|DS|Ds|KS|Ks|KTS|CN|LS|Ls"
+    "|NCS|NSND|NSƯT|Nxb|NXB|nxb|Đ|đ|ĐT|Đt|đt|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Co|Corp|Ltd|Inc|No|vs|v\\.v|tr|Tr|VD|Vd|vd"
+)
+
+ATOM = re.compile(
+    rf"""
+    \s+
+    # The common case: letters with nothing behind them that could make them part of something longer.
+    | {_LETTER}++(?![\w{MARKS}.@&'’/:+-])
+    # Addresses.
+    | (?:https?|ftp)://[^\s<>"“”]{{1,2048}}(?<![.,;:!?)\]}}'’…])
+    | www\.[^\s<>"“”]{{1,2048}}(?<![.,;:!?)\]}}'’…])
+    | [A-Za-z0-9_.+-]{{1,64}}@[A-Za-z0-9-]{{1,64}}+(?:\.[A-Za-z0-9-]{{1,64}}+){{1,6}}
+    | [A-Za-z0-9-]{{1,64}}+(?:\.[A-Za-z0-9-]{{1,64}}){{0,4}}\.(?:vn|com|net|org|gov|edu|info|int|io)(?![\w-])
+      (?:/[^\s<>"“”]{{0,2048}}(?<![.,;:!?)\]}}'’…]))?
+    # Numbers, dates, times, shares, numbers of documents (142/2026/NĐ-CP, 36/2024/QH15, 01-NQ/TW, 54N-7).
+    | \d++(?:[.,:/–-]\d++)*+(?:[%‰]|[/-]{_UPPER}[{_UPPERS}\d]*+(?:[/-][{_UPPERS}\d]++)*+|{_LETTER}[\w{MARKS}]*+(?:-\d++)*+)?
+    # Abbreviations: TP.HCM, U.S.A., GS.TS., q.1, K. — the last only where a line goes on.
+    | {_UPPER}[{_UPPERS}\d]*+(?:\.{_UPPER}[{_UPPERS}\d]*+)++(?![\w{MARKS}])(?:\.(?=[^\S\n]+\S))?
+    | (?:{_ABBREVIATIONS})\.(?:\w++|(?=[^\S\n]+\S))
+    | {_UPPER}\.(?=[^\S\n]+\S)
+    | {_UPPER}++(?:[&/-]{_UPPER}[{_UPPERS}\d]*+)++(?![\w{MARKS}])
+    # Borrowed words: wai-kru, cà-rem, O'Neill; a capital behind the hyphen begins another name (Nội-Huế).
+    | {_LETTER}[{MARKS}]*+(?:{_LETTER}|{_M})*+(?:[-'’](?!{_UPPER}[^\W\d_{_UPPERS}]){_LETTER}(?:{_LETTER}|{_M})*+)++(?![\w])
+    | {_LETTER}{{1,3}}['’]{_LETTER}(?:{_LETTER}|{_M})*+
+    | \w[\w{MARKS}]*+
+    # Marks: runs of one sign, emoji with their joiners, flags, then any other character.
+    | \.\.++ | …++ | --++ | ––++ | —++ | !!++ | \?\?++ | ==++ | \*\*++ | ~~++ | __++
+    | [\U0001F1E6-\U0001F1FF]{{2}}
+    | [^\w\s](?:{_M}|[\U0001F3FB-\U0001F3FF])*+(?:(?<=\u200d)[^\w\s](?:{_M}|[\U0001F3FB-\U0001F3FF])*+)*+
+    """,
+    re.VERBOSE,
+)
+
+_TONES = "\u0300\u0301\u0309\u0303\u0323"
+
+
+def _moves(vowels: str) -> dict[str, str]:
+    """Both cases of two vowels with a tone on the second → with the tone on the first."""
+    moves = {}
+    for first in (vowels[0], vowels[0].upper()):
+        for second in (vowels[1], vowels[1].upper()):
+            for tone in _TONES:
+                late, early = unicodedata.normalize("NFC", f"{first}{second}{tone} {first}{tone}{second}").split()
+                moves[late] = early
+    return moves
+
+
+# oa, oe, uy at the end of a syllable: the mark goes to the first letter; before another letter: to the second.
+_OPEN = {**_moves("oa"), **_moves("oe"), **_moves("uy")}
+_CLOSED = {v: k for k, v in _OPEN.items()}
+_PLACED = {**_OPEN, **_CLOSED}
+_AFTER_Q = [early for late, early in _OPEN.items() if late[0] in "uU"]
+_MISPLACED = re.compile(
+    rf"(?<![qQ])(?:{'|'.join(_OPEN)})(?!{_LETTER})|(?<![qQ])(?:{'|'.join(_CLOSED)})(?={_LETTER})"
+    rf"|(?<=[qQ])(?:{'|'.join(_AFTER_Q)})"
+)
+
+
+def atoms(text: str) -> list[str]:
+    """Cut a text into atoms and the white space between them; joined they are the text. Linear time."""
+    return ATOM.findall(text)
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """Start and end of every atom that is not white space, in code points of the text as sent."""
+    pieces = ATOM.findall(text)
+    ends = list(accumulate(map(len, pieces)))
+    return [(end - len(piece), end) for piece, end in zip(pieces, ends, strict=True) if not piece.isspace()]
+
+
+def syllables(text: str) -> list[tuple[int, int]]:
+    """Start and end of every atom that holds a letter (syllables, foreign words, codes), as sent."""
+    return [(start, end) for start, end in spans(text) if any(map(str.isalpha, text[start:end]))]
+
+
+def normalise_tone(text: str) -> str:
+    """NFC with tone marks in the traditional place: *hoà* → *hòa*, *thuỷ* → *thủy*, *hòan* → *hoàn*, *qúy* → *quý*.
+
+    Of an NFC text the length stays the same.
+    """
+    if text.isascii():
+        return text
+    return _MISPLACED.sub(lambda found: _PLACED[found[0]], unicodedata.normalize("NFC", text))
+
+
+def strip_diacritics(text: str) -> str:
+    """The text as typed on a plain keyboard: no tone, no vowel mark, *đ* as *d*; NFC.
+
+    Of an NFC text in Vietnamese letters the length stays the same.
+    """
+    if text.isascii():
+        return text
+    bare = unicodedata.normalize("NFD", text.replace("đ", "d").replace("Đ", "D"))
+    return unicodedata.normalize("NFC", "".join(filterfalse(unicodedata.combining, bare)))
+
+
+_UNSEEN = re.compile(f"[{INVISIBLE}]+")
+
+
+def fold(atom: str) -> str:
+    """The key under which a syllable is known: NFC, lower case, one tone placement, nothing invisible."""
+    if atom.isascii():
+        return atom.lower()
+    return normalise_tone(_UNSEEN.sub("", atom).lower())
