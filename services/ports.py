@@ -1,0 +1,55 @@
+"""The ports of one installation, all derived from its HTTP port.
+
+Decision: Ray Serve's HAProxy and replicas take fixed default ports, which two installations on one machine would
+share (some silently, through SO_REUSEPORT). Each installation therefore derives a window of its own from its HTTP
+port; ports that Ray's daemons choose freely need no plan.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from dataclasses import dataclass
+
+from models.errors import ConflictError
+
+WINDOW = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Port numbers; `replicas_first`…`replicas_last` is where replicas listen."""
+
+    http: int
+    stats: int
+    metrics: int
+    fallback: int
+    fallback_grpc: int
+    dashboard_agent: int
+    tracking: int
+    replicas_first: int
+    replicas_last: int
+
+
+def plan(http: int) -> Ports:
+    """The window of an HTTP port: fixed slots spread over 20000–59999, so that neighbouring ports do not meet."""
+    first = 20_000 + (http * WINDOW) % 39_984
+    if first <= http < first + WINDOW:
+        first = 20_000 + (first + WINDOW - 20_000) % 39_984
+    return Ports(http, first, first + 1, first + 2, first + 3, first + 4, first + 5, first + 6, first + WINDOW - 1)
+
+
+def claim(host: str, port: int) -> None:
+    """Prove that a port is free. Raises ConflictError that names it when it is not."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            raise ConflictError(
+                f"Cổng {port} {'đang được dùng' if taken else 'không mở được'}; đặt AICHUNG_HTTP_PORT khác.",
+                f"Port {port} {'is in use' if taken else 'cannot be opened'}; set another AICHUNG_HTTP_PORT.",
+                code="port-in-use",
+            ) from error
