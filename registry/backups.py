@@ -1,0 +1,77 @@
+"""Copies of the embedded database: online backup, checked before it counts, and the way back.
+
+A backup is a complete SQLite file made while the platform runs (SQLite's backup API sees one consistent state),
+verified with `PRAGMA integrity_check` and only then given its name. PostgreSQL is backed up by its own tools.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from models.errors import IntegrityError, NotFoundError
+from registry.database import Database
+from registry.faults import translate
+
+
+def back_up(database: Database, target: Path) -> Path:
+    """Copy the running SQLite database to `target` (which must not exist yet).
+
+    Raises UnavailableError when the disk is full, IntegrityError when the copy does not check out, ValueError on
+    PostgreSQL.
+    """
+    if database.path is None:
+        raise ValueError("PostgreSQL is backed up by its own tools")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(target.name + ".new")
+    try:
+        _copy(database.path, draft)
+        os.link(draft, target)
+    except sqlite3.Error as error:
+        raise translate(error, target) or _bad(target) from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return target
+
+
+def restore(backup: Path, path: Path) -> None:
+    """Put a backup in the database's place; nothing may be running. What stood there is kept as `<file>.replaced`.
+
+    Raises NotFoundError when there is no backup, IntegrityError when it does not check out.
+    """
+    if not backup.is_file():
+        raise NotFoundError("Không tìm thấy bản sao lưu.", "The backup does not exist.")
+    draft = path.with_name(path.name + ".restoring")
+    try:
+        _copy(backup, draft)
+    except sqlite3.Error as error:
+        draft.unlink(missing_ok=True)
+        raise _bad(backup) from error
+    for suffix in ("-wal", "-shm", ""):
+        standing = path.with_name(path.name + suffix)
+        if standing.exists():
+            os.replace(standing, path.with_name(path.name + ".replaced" + suffix))
+    os.replace(draft, path)
+
+
+def _bad(path: Path) -> IntegrityError:
+    return IntegrityError(f"Bản sao lưu {path} bị hỏng.", f"The backup {path} is damaged.", code="backup-damaged")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy with the backup API, check the copy, and flush it to disk."""
+    target.unlink(missing_ok=True)
+    origin = sqlite3.connect(source)
+    copy = sqlite3.connect(target)
+    try:
+        origin.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")
+        (answer,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+    finally:
+        copy.close()
+        origin.close()
+    if answer != "ok":
+        raise _bad(source)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())

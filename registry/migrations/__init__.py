@@ -1,0 +1,1 @@
+"""Alembic's scripts; run by `registry.founding`, never by hand."""
