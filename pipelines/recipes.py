@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 from models.contract import Model
 from models.errors import NotFoundError
 from pipelines.datasets import Datasets
+from pipelines.leakage import Overlap
 
 Parameter = str | int | float | bool
 
@@ -40,12 +41,17 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a recipe hands back: the model, what it was made with, and remarks for the card."""
+    """What a recipe hands back: the model, what it was made with, and remarks for the card.
+
+    `overlap` holds, for each evaluation id, the report of `pipelines.leakage.without_overlap`: a recipe that trains on
+    texts removes there what the evaluation has seen, before it trains.
+    """
 
     model: Model[Any, Any, Any]
     parameters: Mapping[str, Parameter]
     seed: int
     notes: Mapping[str, str] = field(default_factory=dict)
+    overlap: Mapping[str, Overlap] = field(default_factory=dict)
 
 
 class Recipe(Protocol):
