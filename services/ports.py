@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from models.errors import ConflictError
 
 WINDOW = 24
+LOWEST = 20_000
+SPAN = 532 * WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,10 @@ class Ports:
 
 
 def plan(http: int) -> Ports:
-    """The window of an HTTP port: fixed slots spread over 20000–59999, so that neighbouring ports do not meet."""
-    first = 20_000 + (http * WINDOW) % 39_984
+    """The window of an HTTP port: slots below Linux's ephemeral ports (32768), so that neighbours do not meet."""
+    first = LOWEST + (http * WINDOW) % SPAN
     if first <= http < first + WINDOW:
-        first = 20_000 + (first + WINDOW - 20_000) % 39_984
+        first = LOWEST + (first + WINDOW - LOWEST) % SPAN
     return Ports(http, first, first + 1, first + 2, first + 3, first + 4, first + 5, first + 6, first + WINDOW - 1)
 
 

@@ -1,0 +1,122 @@
+"""Ray Serve's door: the only file that imports Ray.
+
+Decisions, each measured or forced (Ray 2.60):
+- HAProxy ingress and throughput mode together, set before Ray starts; one without the other is slower than neither.
+- No hop on the fast path: each family is one Serve application whose replica answers by itself; the ASGI application
+  is mounted raw, without FastAPI.
+- `ray.init(address="local")` with an own temporary folder and token, so that two installations never meet.
+- Serve ignores unknown keys of a deployment silently, so `check_keys` refuses them before anything is deployed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import ray
+import yaml
+from ray import serve
+from ray.serve.schema import DeploymentSchema, ServeDeploySchema
+
+from models.errors import InvalidInputError
+from services.app import create_app
+from services.house import build_house
+from services.settings import Settings
+
+CONFIGURATION = Path(__file__).resolve().parent.parent / "deploy" / "serve.yaml"
+OBJECT_STORE_BYTES = 80_000_000
+LOGICAL_CPUS = 8
+
+
+class Family:
+    """One family of endpoints in one replica: builds its own house when the replica starts."""
+
+    def __init__(self, family: str) -> None:
+        """Keep the family's name; the house is built with the application."""
+        self.family = family
+
+    def __serve_build_asgi_app__(self) -> Any:
+        """The raw ASGI application of this family."""
+        os.environ["RAY_SERVE_LOG_TO_STDERR"] = "1"
+        return create_app(build_house(Settings.read(), self.family), self.family)
+
+
+def _application(family: str, options: Mapping[str, Any]) -> serve.Application:
+    deployment = serve.deployment(serve.ingress()(Family), name=family)
+    return cast(serve.Application, deployment.options(**options).bind(family))
+
+
+nlp = _application("nlp", {})
+timeseries = _application("timeseries", {})
+platform = _application("platform", {})
+
+
+def read_configuration(path: Path = CONFIGURATION) -> ServeDeploySchema:
+    """The checked Serve configuration. Raises InvalidInputError naming a key that Serve would ignore."""
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    check_keys(document)
+    return ServeDeploySchema.model_validate(document)
+
+
+def check_keys(document: Mapping[str, Any]) -> None:
+    """Refuse keys of applications and deployments that Serve does not know."""
+    known = set(DeploymentSchema.model_fields)
+    options = set(inspect.signature(serve.Deployment.options).parameters)
+    for application in document.get("applications", []):
+        for deployment in application.get("deployments", []):
+            unknown = set(deployment) - (known & (options | {"name"}))
+            actor = set(deployment.get("ray_actor_options", {})) - {"num_cpus", "num_gpus", "memory", "resources"}
+            if unknown or actor:
+                words = ", ".join(sorted(unknown | actor))
+                raise InvalidInputError(
+                    f"Khóa không được hỗ trợ trong cấu hình Serve: {words}.",
+                    f"Keys that Serve would ignore in its configuration: {words}.",
+                )
+
+
+def start(settings: Settings, temporary: Path) -> None:
+    """Start Ray and deploy every application of the configuration; returns when they run."""
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True, mode=0o700)
+    ray.init(
+        address="local",
+        num_cpus=LOGICAL_CPUS,
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        _temp_dir=str(temporary),
+        _node_ip_address="127.0.0.1",
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+    configuration = read_configuration()
+    http = configuration.http_options
+    serve.start(
+        http_options={
+            "host": settings.http_host,
+            "port": settings.http_port,
+            "keep_alive_timeout_s": http.keep_alive_timeout_s,
+        }
+    )
+    targets = []
+    for application in configuration.applications:
+        options = {
+            key: value
+            for deployment in application.deployments
+            for key, value in deployment.model_dump(exclude_unset=True).items()
+        }
+        bound = _application(application.name, options)
+        targets.append(serve.RunTarget(bound, name=application.name, route_prefix=application.route_prefix))
+    serve.run_many(targets)
+
+
+def stop() -> None:
+    """Stop the applications and Ray."""
+    try:
+        serve.shutdown()
+    finally:
+        ray.shutdown()
