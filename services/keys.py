@@ -1,11 +1,11 @@
 """API keys: `aic_<public id>_<secret>`.
 
-Decision: the secret is random (40 signs of base 62, 238 bits), so a plain keyed digest is enough and a slow password hash
-would only cost time: HMAC-SHA256 under a *pepper* that lives in a file outside the database. Who steals the database
-cannot check guesses, who steals the pepper has no digests.
+Decision: the secret is random (40 signs of base 62, 238 bits), so a plain keyed digest is enough and a slow
+password hash would only cost time: HMAC-SHA256 under a *pepper* that lives in a file outside the database. Who
+steals the database cannot check guesses, who steals the pepper has no digests.
 
-Decision: secret signs are letters and digits only, so that a key survives a double click, a shell and a URL, and a scanner
-finds one pasted into a log with the pattern below.
+Decision: secret signs are letters and digits only, so that a key survives a double click, a shell and a URL, and a
+scanner finds one pasted into a log with the pattern below.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Roles and scopes: who may do what, as data.
 
-Decision: permission = role × organisation × scope. A role is a row of the table below (GOVERNANCE §4.1), not a branch
-in the code, so the API, the tests and the inspector read the same thing. A key carries a subset of its role's scopes:
-it can be narrowed when it is created, never widened.
+Decision: permission = role × organisation × scope. A role is a row of the table below (GOVERNANCE §4.1), not a
+branch in the code, so the API, the tests and the inspector read the same thing. A key carries a subset of its
+role's scopes: it can be narrowed when it is created, never widened.
 
-Decision: the administrator manages keys and tenants and nothing else, no content and no approval; whoever could both
-hand out keys and use a model would be his own controller.
+Decision: the administrator manages keys and tenants and nothing else, no content and no approval; whoever could
+both hand out keys and use a model would be his own controller.
 
 Decision: a few scopes look over the whole platform (every tenant's records, all metrics, stopping a shared model).
 They work only for keys of the platform's own tenant: an organisation that administers its own keys must not be able
