@@ -240,9 +240,7 @@ class Identity:
         if after is not None:
             places = [place for place, tenant in enumerate(seen) if tenant.id == after]
             if not places:
-                raise InvalidInputError(
-                    "Con trỏ `after` không hợp lệ.", "The cursor `after` is not valid.", code="bad-cursor"
-                )
+                raise keyring.bad_cursor()
             seen = seen[places[0] + 1 :]
         return seen[:limit]
 
@@ -267,14 +265,14 @@ class Identity:
         if newest_record is not None:
             moments.append(datetime.fromtimestamp(newest_record / 1e6, UTC))
         now = self._now()
+        own = now.isoformat(timespec="seconds")
         if not moments or max(moments) <= now + CLOCK_SLACK:
             return []
         seen = max(moments).isoformat(timespec="seconds")
         return [
             Note(
-                f"Đồng hồ máy ({now.isoformat(timespec='seconds')}) sớm hơn bản ghi mới nhất ({seen}): hãy chỉnh giờ (NTP).",
-                f"This machine's clock ({now.isoformat(timespec='seconds')}) lies before the newest record ({seen}): "
-                "set the time (NTP).",
+                f"Đồng hồ máy ({own}) sớm hơn bản ghi mới nhất ({seen}): hãy chỉnh giờ (NTP).",
+                f"This machine's clock ({own}) lies before the newest record ({seen}): set the time (NTP).",
             )
         ]
 

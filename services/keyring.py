@@ -174,12 +174,15 @@ def listed(connection: Connection, tenants: Sequence[str] | None, after: str | N
     if after is not None:
         last = find(connection, after)
         if last is None or (tenants is not None and last.tenant not in tenants):
-            raise InvalidInputError(
-                "Con trỏ `after` không hợp lệ.", "The cursor `after` is not valid.", code="bad-cursor"
-            )
+            raise bad_cursor()
         later = and_(table.c.created_at == last.created_at, table.c.id > last.id)
         query = query.where(or_(table.c.created_at > last.created_at, later))
     return [key_from(row) for row in connection.execute(query).mappings()]
+
+
+def bad_cursor() -> InvalidInputError:
+    """A paging cursor that is none of the caller's own ids."""
+    return InvalidInputError("Con trỏ `after` không hợp lệ.", "The cursor `after` is not valid.", code="bad-cursor")
 
 
 def no_such_key() -> NotFoundError:
