@@ -18,7 +18,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 GRACE_BYTES: Final = 1 << 20
 BODY_SECONDS: Final = 60.0
-JSON_TYPES: Final = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
+JSON_TYPES: Final = frozenset(
+    {b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"}
+)
 
 
 class DisconnectedError(Exception):

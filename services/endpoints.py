@@ -32,7 +32,7 @@ class Call:
 
     __slots__ = (
         "body", "caller", "endpoint", "entry", "error", "headers", "method", "params", "path", "query_string", "quota",
-        "recorded", "request_id", "span_id", "started", "status", "task", "trace_flags", "trace_id", "units",
+        "recorded", "request_id", "span_id", "started", "status", "template", "trace_flags", "trace_id", "units",
     )  # fmt: skip
 
     def __init__(self, method: str, path: str, headers: dict[bytes, bytes], query_string: bytes) -> None:
@@ -48,7 +48,7 @@ class Call:
         self.quota: QuotaState | None = None
         self.entry: Entry | None = None
         self.error: BaseException | None = None
-        self.task = ""
+        self.template = "unknown"
         self.units = 0
         self.status = 0
         self.recorded = False

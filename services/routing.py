@@ -21,7 +21,7 @@ NAME: Final = re.compile(r"\{([a-z_]+)\}")
 
 
 class MethodNotAllowedError(PlatformError):
-    """Phương thức không được phép | Method not allowed"""
+    """Phương thức không được phép | Method not allowed"""  # noqa: D400
 
     code = "method-not-allowed"
 

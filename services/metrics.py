@@ -1,0 +1,192 @@
+"""Counts and times of all processes, in Prometheus' words. See `services.telemetry` for the decisions."""
+
+from __future__ import annotations
+
+import os
+import time
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+
+BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+MAX_SERIES: Final = 5_000
+
+HELP: Final[Mapping[str, str]] = {
+    "aichung_requests_total": "Answered HTTP requests by route template, method and status.",
+    "aichung_request_seconds": "Time from the first byte of a request to the last of its answer.",
+    "aichung_predictions_total": "Calls of models by model, task and outcome.",
+    "aichung_prediction_seconds": "Time a model computed for one call.",
+    "aichung_prediction_units_total": "Documents or points that models answered.",
+    "aichung_internal_errors_total": "Errors of the platform's own (status 500).",
+    "aichung_log_lines_lost": "Access log lines that could not be kept.",
+    "aichung_models_loaded": "Models held open.",
+    "aichung_queue_waiting": "Calls waiting for a computing thread.",
+    "aichung_ledger_records_total": "Ledger records by state: noted, written, dropped.",
+    "aichung_ledger_waiting": "Ledger records waiting for their commit.",
+}
+
+Key = tuple[str, tuple[tuple[str, str], ...]]
+
+
+class Histogram(msgspec.Struct):
+    """One histogram: a count per bound (the last one is +Inf) and the sum in seconds."""
+
+    counts: list[int]
+    total: float = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Enter one time."""
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.total += seconds
+
+
+class Snapshot(msgspec.Struct):
+    """What one process wrote down: each row a name, label pairs and a value."""
+
+    pid: int
+    counters: list[tuple[str, list[tuple[str, str]], float]] = []
+    gauges: list[tuple[str, list[tuple[str, str]], float]] = []
+    histograms: list[tuple[str, list[tuple[str, str]], Histogram]] = []
+
+
+class Metrics:
+    """The metrics of one process, and the sum over all processes of the installation."""
+
+    def __init__(self, folder: Path, process: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder = folder
+        self._path = folder / f"{process}-{os.getpid()}-{time.time_ns():x}.json"
+        self._requests: dict[tuple[str, str, int], int] = {}
+        self._times: dict[str, Histogram] = {}
+        self._counters: dict[Key, float] = {}
+        self._gauges: dict[Key, float] = {}
+        self._histograms: dict[Key, Histogram] = {}
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        key = (route, method if method in METHODS else "other", status)
+        self._requests[key] = self._requests.get(key, 0) + 1
+        times = self._times.get(route)
+        if times is None:
+            times = self._times[route] = Histogram([0] * (len(BOUNDS) + 1))
+        times.observe(seconds)
+
+    def count(self, name: str, labels: Mapping[str, str], amount: float = 1) -> None:
+        """Increase a counter."""
+        key = (name, tuple(labels.items()))
+        if key in self._counters or len(self._counters) < MAX_SERIES:
+            self._counters[key] = self._counters.get(key, 0) + amount
+
+    def observe(self, name: str, labels: Mapping[str, str], seconds: float) -> None:
+        """Enter a time in a histogram."""
+        key = (name, tuple(labels.items()))
+        found = self._histograms.get(key)
+        if found is None:
+            if len(self._histograms) >= MAX_SERIES:
+                return
+            found = self._histograms[key] = Histogram([0] * (len(BOUNDS) + 1))
+        found.observe(seconds)
+
+    def set(self, name: str, labels: Mapping[str, str], value: float) -> None:
+        """Set a gauge, or a counter that is counted elsewhere."""
+        self._gauges[(name, tuple(labels.items()))] = value
+
+    def write(self) -> None:
+        """Put this process's snapshot where every process finds it, whole or not at all."""
+        draft = self._path.with_suffix(".new")
+        with suppress(OSError):
+            draft.write_bytes(msgspec.json.encode(self._snapshot()))
+            draft.replace(self._path)
+
+    def _snapshot(self) -> Snapshot:
+        counters = [(name, list(labels), value) for (name, labels), value in list(self._counters.items())]
+        for (route, method, status), number in list(self._requests.items()):
+            labels = [("route", route), ("method", method), ("status", str(status))]
+            counters.append(("aichung_requests_total", labels, number))
+        times = [("aichung_request_seconds", [("route", route)], found) for route, found in list(self._times.items())]
+        times += [(name, list(labels), found) for (name, labels), found in list(self._histograms.items())]
+        gauges = [(name, list(labels), value) for (name, labels), value in list(self._gauges.items())]
+        return Snapshot(os.getpid(), counters, gauges, times)
+
+    def render(self) -> bytes:
+        """The exposition text over all processes."""
+        self.write()
+        registry = CollectorRegistry()
+        registry.register(_Sum(self._read()))
+        return generate_latest(registry)
+
+    def _read(self) -> list[Snapshot]:
+        found = []
+        for path in sorted(self._folder.glob("*.json")):
+            with suppress(OSError, msgspec.DecodeError):
+                found.append(msgspec.json.decode(path.read_bytes(), type=Snapshot))
+        return found
+
+
+def clear(folder: Path) -> None:
+    """Remove the snapshots of an earlier run: counters start at 0 when the installation starts."""
+    for path in folder.glob("*.json"):
+        with suppress(OSError):
+            path.unlink()
+
+
+class _Sum:
+    """The sum of snapshots as a prometheus_client collector. Gauges of dead processes do not count."""
+
+    def __init__(self, snapshots: Iterable[Snapshot]) -> None:
+        self._counters: dict[Key, float] = {}
+        self._gauges: dict[Key, float] = {}
+        self._histograms: dict[Key, Histogram] = {}
+        for snapshot in snapshots:
+            _add(self._counters, snapshot.counters)
+            if Path(f"/proc/{snapshot.pid}").exists():
+                _add(self._gauges, snapshot.gauges)
+            for name, labels, histogram in snapshot.histograms:
+                self._merge((name, tuple(labels)), histogram)
+
+    def _merge(self, key: Key, more: Histogram) -> None:
+        found = self._histograms.setdefault(key, Histogram([0] * len(more.counts)))
+        found.counts = [a + b for a, b in zip(found.counts, more.counts, strict=False)]
+        found.total += more.total
+
+    def collect(self) -> Iterator[Metric]:
+        """The families."""
+        yield from _families(self._counters, CounterMetricFamily)
+        yield from _families(self._gauges, GaugeMetricFamily)
+        for name in dict.fromkeys(key[0] for key in self._histograms):
+            rows = [(labels, found) for (other, labels), found in self._histograms.items() if other == name]
+            family = HistogramMetricFamily(name, HELP.get(name, name), labels=[label for label, _ in rows[0][0]])
+            for labels, histogram in rows:
+                family.add_metric([value for _, value in labels], _cumulative(histogram), histogram.total)
+            yield family
+
+
+def _add(into: dict[Key, float], rows: Iterable[tuple[str, list[tuple[str, str]], float]]) -> None:
+    for name, labels, value in rows:
+        key = (name, tuple(labels))
+        into[key] = into.get(key, 0) + value
+
+
+def _families(values: Mapping[Key, float], family: Any) -> Iterator[Metric]:
+    for name in dict.fromkeys(key[0] for key in values):
+        rows = [(labels, value) for (other, labels), value in values.items() if other == name]
+        found = family(name, HELP.get(name, name), labels=[label for label, _ in rows[0][0]])
+        for labels, value in rows:
+            found.add_metric([text for _, text in labels], value)
+        yield found
+
+
+def _cumulative(histogram: Histogram) -> list[tuple[str, float]]:
+    running, buckets = 0, []
+    for bound, number in zip([*map(str, BOUNDS), "+Inf"], histogram.counts, strict=True):
+        running += number
+        buckets.append((bound, float(running)))
+    return buckets
