@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol
 
 from models.errors import ForbiddenError
@@ -62,6 +63,7 @@ class Caller:
     role: str
     scopes: frozenset[str]
     limits: Limits
+    expires_at: datetime | None = None
 
     @property
     def platform(self) -> bool:

@@ -152,7 +152,7 @@ class Identity:
 
     def _load(self, connection: Connection, tree: Tree) -> dict[str, _Held]:
         """All keys that are not revoked; those long expired stay out of memory."""
-        oldest = self._now() - EXPIRED_KEPT
+        oldest = self.now() - EXPIRED_KEPT
         query = select(keys_table).where(
             keys_table.c.revoked_at.is_(None), or_(keys_table.c.expires_at.is_(None), keys_table.c.expires_at > oldest)
         )
@@ -189,7 +189,7 @@ class Identity:
         given = granted(role, scopes, platform=platform, kind=subject_kind)
         new = NewKey(owner, subject_name, subject_kind, role, given, limits or DEFAULT_LIMITS, expires_at)
         with self._database.write() as connection:
-            issued = keyring.issue(connection, self._pepper, new, by=_actor(caller), at=self._now())
+            issued = keyring.issue(connection, self._pepper, new, by=_actor(caller), at=self.now())
             if caller is not None and issued.key.subject.id == caller.subject.id:
                 raise ForbiddenError(
                     "Người quản trị không tự cấp khóa cho chính mình.",
@@ -204,7 +204,7 @@ class Identity:
         """Issue a key's successor. Raises NotFoundError (unknown or foreign alike), ConflictError (not active)."""
         with self._database.write() as connection:
             self._reach(connection, caller, key_id)
-            issued = keyring.rotate(connection, self._pepper, key_id, overlap, by=_actor(caller), at=self._now())
+            issued = keyring.rotate(connection, self._pepper, key_id, overlap, by=_actor(caller), at=self.now())
             self._database.bump(connection, TOPIC)
         self.refresh()
         return issued
@@ -213,7 +213,7 @@ class Identity:
         """End a key; at once here, within a poll everywhere. Raises NotFoundError (unknown or foreign alike)."""
         with self._database.write() as connection:
             self._reach(connection, caller, key_id)
-            key = keyring.revoke(connection, key_id, self._now())
+            key = keyring.revoke(connection, key_id, self.now())
             self._database.bump(connection, TOPIC)
         self.refresh()
         return key
@@ -229,7 +229,7 @@ class Identity:
         if caller is not None and not caller.platform and (new.parent is None or not caller.sees_tenant(new.parent)):
             raise InvalidInputError.at("/parent", "Không có đơn vị cấp trên này.", "There is no such parent.")
         with self._database.write() as connection:
-            tenant = insert_tenant(connection, new, self._now())
+            tenant = insert_tenant(connection, new, self.now())
             self._database.bump(connection, TOPIC)
         self.refresh()
         return tenant
@@ -264,7 +264,7 @@ class Identity:
         moments = [newest_key] if newest_key is not None else []
         if newest_record is not None:
             moments.append(datetime.fromtimestamp(newest_record / 1e6, UTC))
-        now = self._now()
+        now = self.now()
         own = now.isoformat(timespec="seconds")
         if not moments or max(moments) <= now + CLOCK_SLACK:
             return []
@@ -276,7 +276,8 @@ class Identity:
             )
         ]
 
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
+        """The present moment by this installation's clock, in UTC."""
         return datetime.fromtimestamp(self._clock(), UTC)
 
 
@@ -311,5 +312,5 @@ def _actor(caller: Caller | None) -> str:
 def _caller(key: Key, tree: Tree) -> Caller:
     return Caller(
         key.id, key.subject, key.tenant, tree.by_id[key.tenant], tree.ancestors(key.tenant),
-        tree.descendants(key.tenant), key.role, frozenset(key.scopes), key.limits,
+        tree.descendants(key.tenant), key.role, frozenset(key.scopes), key.limits, key.expires_at,
     )  # fmt: skip

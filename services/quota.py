@@ -62,6 +62,20 @@ class QuotaState:
         return f'"minute";r={self.remaining};t={self.reset_seconds}'
 
 
+class LimitReachedError(QuotaExceededError):
+    """Vượt hạn mức | Quota exceeded"""  # noqa: D400
+
+    def __init__(self, retry_after_seconds: int, state: QuotaState) -> None:
+        """Keep the whole seconds until the same call can succeed, and the state for the answer's headers."""
+        super().__init__(
+            f"Đã dùng hết hạn mức của phút này; thử lại sau {retry_after_seconds} giây.",
+            f"The allowance of this minute is used up; try again in {retry_after_seconds} s.",
+            retry_after_seconds,
+            limit_per_minute=state.limit,
+        )
+        self.state = state
+
+
 @lru_cache(maxsize=256)
 def _policy(limit: int) -> str:
     return f'"minute";q={limit};w={WINDOW_SECONDS}'
@@ -176,7 +190,7 @@ class Quota:
     def admit(self, caller: Caller, requests: int = 1, units: int = 0) -> QuotaState:
         """Take `requests` and `units`, all or nothing; what is left.
 
-        Raises QuotaExceededError with whole seconds until the same call can succeed.
+        Raises LimitReachedError (a QuotaExceededError) with whole seconds until the same call can succeed.
         """
         now = self._monotonic()
         with self._lock:
@@ -187,7 +201,7 @@ class Quota:
             if units:
                 wait = max(wait, key.units.lacks(units, now), tenant.units.lacks(units, now))
             if wait > 0.0:
-                raise _exceeded(wait, self._state(tight, wide))
+                raise LimitReachedError(max(1, ceil(wait)), self._state(tight, wide))
             tight.take(requests)
             wide.take(requests)
             key.last = tenant.last = now
@@ -352,13 +366,3 @@ def _totals(connection: Connection, column: Any, ids: set[str], window: int) -> 
     for owner, start, requests, units in connection.execute(query):
         found[owner][int(start.timestamp())] = (int(requests), int(units))
     return found
-
-
-def _exceeded(wait: float, state: QuotaState) -> QuotaExceededError:
-    seconds = max(1, ceil(wait))
-    return QuotaExceededError(
-        f"Đã dùng hết hạn mức của phút này; thử lại sau {seconds} giây.",
-        f"The allowance of this minute is used up; try again in {seconds} s.",
-        seconds,
-        limit_per_minute=state.limit,
-    )
