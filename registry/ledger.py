@@ -49,7 +49,7 @@ from registry.chain import Item, Linked, Tail, encode, link, new_chain_uid, read
 from registry.database import Database
 from registry.tables import ledger, vault
 
-LINGER_SECONDS = 0.03
+LINGER_SECONDS = 0.04
 QUEUE_RECORDS = 20_000
 BATCH_RECORDS = 2_000
 VAULT_DAYS = 90
