@@ -3,8 +3,9 @@
 Decision: one compiled expression cuts a text into *atoms* — syllables, numbers, codes, addresses, marks — and white
 space, and together they cover the text, so offsets are plain sums of lengths in the text exactly as sent. What is
 written without a space and belongs together stays one atom (`TP.HCM`, `142/2026/NĐ-CP`, `1.234,5`, `12/3/2025`,
-`a@b.vn`); whether neighbouring syllables form one word is for `models.text.segment` to say. Text that is not NFC needs
-no special path: combining marks and zero-width characters belong to the character that they follow.
+`a@b.vn`); whether neighbouring syllables form one word is for `models.text.segment` to say. Combining marks and
+zero-width characters belong to the character that they follow; `compose` gives a text that is not NFC its composed
+form and the way back to the offsets as sent.
 
 Decision: every look ahead is bounded (`{1,64}`) or possessive (`++`), so the time is linear for any input.
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from enum import IntEnum
 from itertools import accumulate, filterfalse
 
 _LETTER = r"[^\W\d_]"
@@ -23,11 +25,12 @@ _LETTER = r"[^\W\d_]"
 INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff"
 MARKS = INVISIBLE + "".join(c for c in map(chr, range(0x300, 0x10000)) if unicodedata.category(c)[0] == "M")
 _M = f"[{MARKS}]"
+_SYLLABLE = f"{_LETTER}(?:{_LETTER}|{_M})*+"
 _UPPERS = "".join(c for c in map(chr, (*range(0x41, 0x250), *range(0x1E00, 0x1F00))) if c.isupper())
 _UPPER = f"[{_UPPERS}]"
 _ABBREVIATIONS = (
     "TP|Tp|tp|TX|Tx|tx|TT|Tt|Q|q|P|p|H|h|X|GS|Gs|PGS|Pgs|TSKH|TS|Ts|ThS|Ths|Th|BS|Bs|BSCK|DS|Ds|KS|Ks|KTS|CN|LS|Ls"
-    "|NCS|NSND|NSƯT|Nxb|NXB|nxb|Đ|đ|ĐT|Đt|đt|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Co|Corp|Ltd|Inc|No|vs|v\\.v|tr|Tr|VD|Vd|vd"
+    "|NCS|NSND|NSƯT|Nxb|NXB|nxb|ĐT|Đt|đt|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Co|Corp|Ltd|Inc|No|vs|v\\.v|tr|Tr|VD|Vd|vd"
 )
 
 ATOM = re.compile(
@@ -42,15 +45,16 @@ ATOM = re.compile(
     | [A-Za-z0-9-]{{1,64}}+(?:\.[A-Za-z0-9-]{{1,64}}){{0,4}}\.(?:vn|com|net|org|gov|edu|info|int|io)(?![\w-])
       (?:/[^\s<>"“”]{{0,2048}}(?<![.,;:!?)\]}}'’…]))?
     # Numbers, dates, times, shares, numbers of documents (142/2026/NĐ-CP, 36/2024/QH15, 01-NQ/TW, 54N-7).
-    | \d++(?:[.,:/–-]\d++)*+(?:[%‰]|[/-]{_UPPER}[{_UPPERS}\d]*+(?:[/-][{_UPPERS}\d]++)*+|{_LETTER}[\w{MARKS}]*+(?:-\d++)*+)?
+    | \d++(?:[.,:/–-]\d++)*+
+      (?:[%‰]|[/-]{_UPPER}[{_UPPERS}\d]*+(?:[/-][{_UPPERS}\d]++)*+|{_LETTER}[\w{MARKS}]*+(?:-\d++)*+)?
     # Abbreviations: TP.HCM, U.S.A., GS.TS., q.1, K. — the last only where a line goes on.
     | {_UPPER}[{_UPPERS}\d]*+(?:\.{_UPPER}[{_UPPERS}\d]*+)++(?![\w{MARKS}])(?:\.(?=[^\S\n]+\S))?
-    | (?:{_ABBREVIATIONS})\.(?:\w++|(?=[^\S\n]+\S))
+    | (?:{_ABBREVIATIONS})\.(?:[{_UPPERS}\d]++(?!\w)|(?=\S|[^\S\n]+\S))
     | {_UPPER}\.(?=[^\S\n]+\S)
     | {_UPPER}++(?:[&/-]{_UPPER}[{_UPPERS}\d]*+)++(?![\w{MARKS}])
     # Borrowed words: wai-kru, cà-rem, O'Neill; a capital behind the hyphen begins another name (Nội-Huế).
-    | {_LETTER}[{MARKS}]*+(?:{_LETTER}|{_M})*+(?:[-'’](?!{_UPPER}[^\W\d_{_UPPERS}]){_LETTER}(?:{_LETTER}|{_M})*+)++(?![\w])
-    | {_LETTER}{{1,3}}['’]{_LETTER}(?:{_LETTER}|{_M})*+
+    | {_SYLLABLE}(?:[-'’](?!{_UPPER}[^\W\d_{_UPPERS}]){_SYLLABLE})++(?!\w)
+    | {_LETTER}{{1,3}}['’]{_SYLLABLE}
     | \w[\w{MARKS}]*+
     # Marks: runs of one sign, emoji with their joiners, flags, then any other character.
     | \.\.++ | …++ | --++ | ––++ | —++ | !!++ | \?\?++ | ==++ | \*\*++ | ~~++ | __++
@@ -100,6 +104,79 @@ def spans(text: str) -> list[tuple[int, int]]:
 def syllables(text: str) -> list[tuple[int, int]]:
     """Start and end of every atom that holds a letter (syllables, foreign words, codes), as sent."""
     return [(start, end) for start, end in spans(text) if any(map(str.isalpha, text[start:end]))]
+
+
+class Kind(IntEnum):
+    """What an atom looks like; fits four bits. WALL stands outside every text: its borders and line ends."""
+
+    LOWER = 0
+    TITLE = 1
+    UPPER = 2
+    MIXED = 3
+    NUMBER = 4
+    MARK = 5
+    STOP = 6
+    OPENER = 7
+    CLOSER = 8
+    SPACE = 9
+    BREAK = 10
+    WALL = 11
+
+
+_STOP = re.compile(r"[.!?…。！？]+")
+
+
+def kind(atom: str) -> Kind:
+    """The kind of an atom or of the white space between atoms."""
+    first = atom[0]
+    if first.isspace():
+        return Kind.BREAK if len(atom.splitlines()) > 1 or atom.splitlines()[0] != atom else Kind.SPACE
+    if first.isdigit():
+        return Kind.NUMBER
+    if first.isalpha():
+        return _letters_kind(atom)
+    if _STOP.fullmatch(atom):
+        return Kind.STOP
+    category = unicodedata.category(first)
+    if category in ("Ps", "Pi"):
+        return Kind.OPENER
+    return Kind.CLOSER if category in ("Pe", "Pf") or first in "\"'" else Kind.MARK
+
+
+def _letters_kind(atom: str) -> Kind:
+    if atom.islower():
+        return Kind.LOWER
+    if atom.isupper():
+        return Kind.UPPER if len(atom) > 1 else Kind.TITLE
+    return Kind.TITLE if atom[0].isupper() and atom[1:].islower() else Kind.MIXED
+
+
+_ASTRAL_MARKS = "".join(c for c in map(chr, range(0x10000, 0x1F000)) if unicodedata.category(c)[0] == "M")
+_MARK = f"[{MARKS}{_ASTRAL_MARKS}]"
+_HANGUL = "\u1100-\u11ff\ua960-\ua97f\uac00-\ud7ff"
+# What composes stays together: a character with its marks, a run of Hangul letters; the rest in runs.
+_CHUNK = re.compile(rf"((?:[^{_HANGUL}](?!{_MARK}))+)|[{_HANGUL}]+{_MARK}*|.{_MARK}*", re.DOTALL)
+
+
+def compose(text: str) -> tuple[str, list[int] | None]:
+    """The text in NFC, and for each of its positions (length + 1 of them) the position in `text`.
+
+    The positions are None where they are the same, which is told in one fast pass.
+    """
+    if unicodedata.is_normalized("NFC", text):
+        return text, None
+    composed: list[str] = []
+    positions: list[int] = []
+    for found in _CHUNK.finditer(text):
+        at, run = found.start(), found[0]
+        whole = unicodedata.normalize("NFC", run)
+        for chunk in run if found[1] and len(whole) != len(run) else (run,):
+            whole = unicodedata.normalize("NFC", chunk)
+            composed.append(whole)
+            positions.extend(range(at, at + len(whole)) if len(whole) <= len(chunk) else [at] * len(whole))
+            at += len(chunk)
+    positions.append(len(text))
+    return "".join(composed), positions
 
 
 def normalise_tone(text: str) -> str:
