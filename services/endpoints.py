@@ -136,7 +136,7 @@ class Endpoint:
     `path` may hold `{name}` parts. `scope` is what the caller's key must carry (None: any valid key), `public` needs
     no key at all. `event` is the word under which every call is entered in the ledger ("" for none: health, metrics).
     `creates`: honours Idempotency-Key. `empty_allowed`: an empty body stands for `{}`. `media_types` are those of the
-    answer, `examples` request bodies by name.
+    answer, `examples` request bodies by name. `hidden`: not in OpenAPI.
     """
 
     method: str
@@ -158,5 +158,6 @@ class Endpoint:
     examples: Mapping[str, Any] = field(default_factory=dict)
     refusals: tuple[int, ...] = ()
     deprecation: Deprecation | None = None
+    hidden: bool = False
     verbatim: bool = False
     """The handler reads `call.body` itself (multipart, streams); nothing is decoded."""

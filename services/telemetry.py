@@ -68,6 +68,7 @@ class Telemetry:
             process=process,
             pid=os.getpid(),
         )
+        self._watched: list[tuple[str, Mapping[str, str], Callable[[], float]]] = []
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -82,6 +83,13 @@ class Telemetry:
             self._lost += 1
         self._lines.append((self._clock(), route, method, status, seconds, tenant, request_id, trace_id, model))
         self.metrics.request(route, method, status, seconds)
+
+    def predicted(self, model: str, task: str, outcome: str, seconds: float, units: int) -> None:
+        """One call of a model: `outcome` is ok, refused or failed."""
+        self.metrics.count("aichung_predictions_total", {"model": model, "task": task, "outcome": outcome})
+        if outcome == "ok":
+            self.metrics.observe("aichung_prediction_seconds", {"model": model}, seconds)
+            self.metrics.count("aichung_prediction_units_total", {"model": model, "task": task}, units)
 
     def failure(self, error: BaseException, request_id: str, route: str) -> None:
         """An error that is ours: its class and places, without its message."""
@@ -110,8 +118,14 @@ class Telemetry:
         self.flush()
         self._file.close()
 
+    def watch(self, name: str, labels: Mapping[str, str], read: Callable[[], float]) -> None:
+        """A gauge that is read at every flush; `name` is one of `metrics.HELP`."""
+        self._watched.append((name, labels, read))
+
     def flush(self) -> None:
         """Write buffered lines and the metrics file. A full disk loses lines, which are counted, and nothing else."""
+        for name, labels, read in self._watched:
+            self.metrics.set(name, labels, read())
         lines = []
         while self._lines:
             at, route, method, status, seconds, tenant, request_id, trace_id, model = self._lines.popleft()

@@ -1,0 +1,53 @@
+"""What every answer of a model carries: who answered, under which card, and that it is a proposal of a machine."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from models.errors import Note, PlatformError
+from registry.entries import Entry
+from services.endpoints import Call, Headers
+from services.problems import problem
+
+NOTICE: Final = Note("Kết quả do hệ thống AI đề xuất", "This result was proposed by an AI system.")
+
+
+class ModelUsed(msgspec.Struct):
+    """The model behind an answer: name, version and the digest of its card."""
+
+    name: str
+    version: str
+    card: str
+
+
+class Usage(msgspec.Struct, omit_defaults=True):
+    """What was counted."""
+
+    documents: int = 0
+    characters: int = 0
+    series: int = 0
+    points: int = 0
+
+
+def model_used(entry: Entry) -> ModelUsed:
+    """The body's `model` member."""
+    return ModelUsed(entry.name, entry.version, entry.digests.card)
+
+
+def provenance(*entries: Entry) -> Headers:
+    """The headers X-Model and X-Model-Card."""
+    names = ", ".join(entry.reference for entry in entries)
+    cards = ", ".join(entry.digests.card for entry in entries)
+    return ((b"x-model", names.encode()), (b"x-model-card", cards.encode()))
+
+
+def notice(call: Call) -> str:
+    """The notice in the caller's language."""
+    return NOTICE.en if call.language == "en" else NOTICE.vi
+
+
+def item_problem(call: Call, error: PlatformError) -> dict[str, Any]:
+    """The problem of one item of a call that was answered."""
+    return problem(error, call.request_id, f"urn:aichung:request:{call.request_id}", call.language)

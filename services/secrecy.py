@@ -1,0 +1,41 @@
+"""Secrecy marks: a document headed MẬT, TỐI MẬT or TUYỆT MẬT is refused, not processed (GOVERNANCE 5.5).
+
+Decision: a mark counts where offices put it, alone on its line, in a column of its own (two spaces or a tab away) or
+after "Độ mật:". The word inside a sentence, or honey in lower case, does not. Marks are found with and without
+diacritics and in decomposed Unicode. Each find looks at a window of fixed width, so time grows linearly.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+WINDOW: Final = 60
+MARK: Final = re.compile(r"(?<!\w)(?:(?:TUYỆT|TUYET|TỐI|TOI)[ \t]{1,3}(?:MẬT|MAT)|MẬT)(?!\w)")
+LABEL: Final = re.compile(r"(?i)(?:độ mật|do mat|mức độ mật)[ \t]*[:：]?[ \t]*\W{0,3}$")
+LABELLED: Final = re.compile(
+    r"(?i)(?:độ mật|do mat)[ \t]{0,3}[:：][ \t]{0,3}\W{0,3}(?:(?:tuyệt|tuyet|tối|toi)[ \t]{1,3})?(?:mật|mat)(?!\w)"
+)
+GAP: Final = ("  ", "\t", "|")
+
+
+def is_marked(text: str) -> bool:
+    """Whether a secrecy mark stands in the text as a heading."""
+    if not unicodedata.is_normalized("NFC", text):
+        text = unicodedata.normalize("NFC", text)
+    if "MẬT" in text or "MAT" in text:
+        for found in MARK.finditer(text):
+            left = text[max(0, found.start() - WINDOW) : found.start()].rpartition("\n")[2]
+            right = text[found.end() : found.end() + WINDOW].partition("\n")[0]
+            if _ends(left) and _begins(right):
+                return True
+    return LABELLED.search(text) is not None
+
+
+def _ends(left: str) -> bool:
+    return left.endswith(GAP) or not any(sign.isalnum() for sign in left) or LABEL.search(left) is not None
+
+
+def _begins(right: str) -> bool:
+    return right.startswith(GAP) or not any(sign.isalnum() for sign in right)
