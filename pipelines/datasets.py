@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, cast
 
 from models.errors import ForbiddenError, IntegrityError, NotFoundError, PlatformError
+from registry.canonical import digest
 
 CATALOGUE = Path(__file__).with_name("catalogue.json")
 SCHEMA = "data-catalogue/1"
@@ -127,6 +128,13 @@ class Datasets:
             self._verified.add(source.id)
         return path
 
+    def digest(self, dataset_id: str) -> str:
+        """`sha256:…` of a file as catalogued, or of the table of digests of a folder's files. Raises NotFoundError."""
+        ids = self.ids(dataset_id) or (self.source(dataset_id).id,)
+        if ids == (dataset_id.partition("#")[0],):
+            return f"sha256:{self._catalogue[ids[0]].sha256}"
+        return table_digest({id_: f"sha256:{self._catalogue[id_].sha256}" for id_ in ids})
+
     def open_text(self, dataset_id: str) -> IO[str]:
         """The file's text, unpacked where its name ends in .gz or .xz. Raises as `path` does."""
         path = self.path(dataset_id)
@@ -163,9 +171,15 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+def table_digest(table: Mapping[str, str]) -> str:
+    """`sha256:…` of a table id → digest in canonical form (RFC 8785): names a set of data in one word."""
+    return digest(dict(table))
+
+
 def refuse_unbundlable(data: Datasets, training: Sequence[str]) -> None:
     """Raise ForbiddenError naming each training set whose licence does not allow bundled weights."""
-    barred = [source for source in map(data.source, training) if not source.may_bundle]
+    sources = [data.source(id_) for whole in training for id_ in data.ids(whole) or (whole,)]
+    barred = [source for source in sources if not source.may_bundle]
     if barred:
         names = "; ".join(f"{source.id} ({source.licence})" for source in barred)
         raise ForbiddenError(
