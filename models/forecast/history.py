@@ -164,7 +164,7 @@ def prepare(
         raw = season.restore(adjusted, 0)
     if len(raw) < 4:
         warnings.append(TOO_SHORT)
-    elif 1 < period and len(raw) < 2 * period + 1:
+    elif period > 1 and len(raw) < 2 * period + 1:
         warnings.append(NO_SEASON)
     if len(raw) >= CONSTANT_STEPS and float(np.ptp(raw)) == 0:
         warnings.append(CONSTANT)

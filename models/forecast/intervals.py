@@ -25,7 +25,7 @@ from models.values import Floats
 PRIOR_STEPS = 2.0
 """One-step errors that the family's prior scale stands for."""
 
-SHRINK = 6.0
+SHRINK = 2.5
 """Errors of a horizon, counted without overlap, at which its own scale weighs as much as the family's growth."""
 
 LARGEST_LOG = 3.0
@@ -134,13 +134,12 @@ def scales(errors: Floats, horizon: int, family: Family, level: float) -> Floats
         counts[0] + PRIOR_STEPS * _trust(counts[0]), 1e-9
     )
     grown = first * np.arange(1, horizon + 1) ** family.growth
-    own = np.arange(1, len(means) + 1)
-    weight = counts / (counts + SHRINK * own)
+    near = min(horizon, len(means))
+    weight = counts[:near] / (counts[:near] + SHRINK * np.arange(1, near + 1))
     found = grown.copy()
-    near = slice(0, min(horizon, len(means)))
-    found[near] = (weight * means + (1 - weight) * grown[: len(means)])[near]
-    if horizon > len(means):
-        found[len(means) :] *= found[len(means) - 1] / max(grown[len(means) - 1], 1e-300)
+    found[:near] = weight * means[:near] + (1 - weight) * grown[:near]
+    if horizon > near:
+        found[near:] *= found[near - 1] / max(grown[near - 1], 1e-300)
     return np.maximum.accumulate(found)
 
 

@@ -24,7 +24,7 @@ METHOD = "median(seasonal_naive, theta, damped_ets, ces)"
 SHORTEST = 5
 """From here on the smoothing members are fitted; shorter series get the naive and the drift forecast."""
 
-ORIGINS = 40
+ORIGINS = 60
 """Newest in-sample origins whose errors scale a series' intervals."""
 
 BLOCK_CELLS = 40_000

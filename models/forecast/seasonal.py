@@ -32,7 +32,11 @@ class Season:
 
     def remove(self, values: Floats) -> Floats:
         """Seasonally adjusted values."""
-        factors = self.factors(0, len(values))
+        return self.remove_from(values, 0)
+
+    def remove_from(self, values: Floats, first: int) -> Floats:
+        """Seasonally adjusted values of steps from `first` on."""
+        factors = self.factors(first, len(values))
         return values / factors if self.multiplies else values - factors
 
     def restore(self, adjusted: Floats, first: int) -> Floats:

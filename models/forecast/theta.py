@@ -50,7 +50,7 @@ class Theta:
         """Per series the alpha (candidate, series) of the least squared error, in chunks of bounded memory."""
         part = max(1, 2_000_000 // max(1, self.block.values.size))
         losses = np.concatenate([self._solve(alphas[i : i + part])[0] for i in range(0, len(alphas), part)])
-        return np.take_along_axis(alphas, losses.argmin(0)[None, :], 0)[0]
+        return np.asarray(np.take_along_axis(alphas, losses.argmin(0)[None, :], 0)[0])
 
     def _solve(self, alpha: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Squared error, levels from zero (time, candidate, series), line weight and first level of candidates."""

@@ -57,10 +57,14 @@ def geometric_mean(values: Sequence[float]) -> float:
     return float(np.exp(np.mean(np.log(found))))
 
 
-def bootstrap_mean(losses: Sequence[float], draws: int = 2_000, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of a mean over resampled series."""
+def bootstrap_mean(
+    losses: Sequence[float] | Floats, weights: Floats | None = None, draws: int = 2_000, seed: int = 0
+) -> tuple[float, float]:
+    """95 % interval of a (weighted) mean over resampled series."""
     values = np.asarray(losses, dtype=np.float64)
-    means = values[np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))].mean(1)
+    weighing = np.ones(len(values)) if weights is None else weights
+    picks = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
+    means = (values * weighing)[picks].sum(1) / weighing[picks].sum(1)
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
