@@ -162,7 +162,8 @@ def _valid(database: Database, pepper: bytes, path: Path) -> bool:
     except (OSError, ValueError, AttributeError, TypeError):
         return False
     with database.read() as connection:
-        known = dict(connection.execute(select(keys_table.c.id, keys_table.c.secret_hmac)).tuples().all())
+        rows = connection.execute(select(keys_table.c.id, keys_table.c.secret_hmac))
+        known = {row.id: row.secret_hmac for row in rows}
     return all(token is not None and known.get(token[0]) == digest_of(pepper, token[1]) for token in tokens)
 
 
