@@ -86,6 +86,7 @@ def run(settings: Settings) -> int:
         _claim(settings, plan(settings.http_port))
         keeper = prepare(settings)
         try:
+            keeper.start()
             _listen()
             _start(settings, temporary_folder(mark))
             return _watch(settings)
