@@ -82,6 +82,7 @@ def install(
     """
     if profile == "evaluation" and signer is None:
         raise ValueError("the evaluation profile signs with the bootstrap key")
+    known = {(entry.name, entry.version) for entry in store.entries()}
     folders = sorted(path.parent.parent for path in bundled.glob("*/*/artifact/manifest.json"))
     entries: list[Entry] = []
     troubles: list[Trouble] = []
@@ -93,7 +94,7 @@ def install(
             troubles.append(Trouble(f"{folder.parent.name}@{folder.name}", error))
     held = {entry.name for entry in entries} | {trouble.model.partition("@")[0] for trouble in troubles}
     troubles += [Trouble(name, _absent(name)) for name in BUNDLED if name not in held]
-    _set_defaults(entries, store)
+    _set_defaults(entries, known, store)
     return Installed(tuple(store.entry(entry.name, entry.version) for entry in entries), tuple(troubles))
 
 
@@ -145,15 +146,20 @@ def _approve(entry: Entry, store: Store, signer: Signer, clock: Callable[[], flo
     return entry
 
 
-def _set_defaults(entries: list[Entry], store: Store) -> None:
-    """The newest bundled version of a task's model becomes its default where no other model was chosen."""
-    chosen = {task: entry.name for entry in store.entries() for task in entry.is_default}
+def _set_defaults(entries: list[Entry], known: set[tuple[str, str]], store: Store) -> None:
+    """A task without a default gets its bundled model; a newly arrived version follows an older one of its name.
+
+    What a person chose (another model, or going back to an older version) stays.
+    """
+    chosen = {task: entry for entry in store.entries() for task in entry.is_default}
     for task, name in DEFAULTS.items():
         versions = [entry for entry in entries if entry.name == name and task in entry.tasks]
-        if not versions or chosen.get(task, name) != name:
+        if not versions:
             continue
         newest = max(versions, key=lambda entry: tuple(int(part) for part in entry.version.split(".")))
-        if task not in newest.is_default:
+        current = chosen.get(task)
+        arrived = (newest.name, newest.version) not in known
+        if current is None or (current.name == name and current.version != newest.version and arrived):
             store.set_default(task, newest.name, newest.version, ACTOR)
 
 

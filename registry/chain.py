@@ -58,6 +58,16 @@ def new_chain_uid(name: str, clock: Callable[[], float] = time.time) -> str:
     return f"{name}-{int(clock() * 1e6):x}-{secrets.token_hex(4)}"
 
 
+def stamp_of(micros: int) -> str:
+    """A record's `ts`: 27 characters, `2026-11-24T15:04:05.123456Z`."""
+    return from_micros(micros).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def header(uid: str, seq: int, stamp: str, prev: bytes) -> str:
+    """How a record starts: the five members that the ledger writes, up to the first of the event's own."""
+    return f'{{"v":1,"chain_uid":"{uid}","seq":{seq},"ts":"{stamp}","prev":"{prev.hex()}",'
+
+
 def special(micros: int, event: Mapping[str, Any]) -> Item:
     """A record that the ledger itself writes."""
     return Item(micros, encode(event), event["event"])
@@ -69,14 +79,13 @@ def link(tail: Tail, items: Sequence[Item]) -> Linked:
     keys: list[tuple[int, int, bytes]] = []
     uid, seq, leaf = tail.uid, tail.seq, tail.leaf
     told, latest = _with_clock_notes(tail.micros, items)
-    opening = f'{{"v":1,"chain_uid":"{uid}","seq":'
     second, stamp = -1, ""
     for item in told:
         micros, seq = item.micros, seq + 1
         if micros // 1_000_000 != second:
             second = micros // 1_000_000
-            stamp = from_micros(second * 1_000_000).strftime("%Y-%m-%dT%H:%M:%S.")
-        head = f'{opening}{seq},"ts":"{stamp}{micros % 1_000_000:06d}Z","prev":"{leaf.hex()}",'
+            stamp = stamp_of(micros)[:20]
+        head = header(uid, seq, f"{stamp}{micros % 1_000_000:06d}Z", leaf)
         record = head.encode() + item.body[1:]
         leaf = sha256(b"\x00" + record).digest()
         row = (uid, seq, micros, item.event, item.tenant, item.request_id, leaf, record.decode())

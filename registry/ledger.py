@@ -26,7 +26,7 @@ Decisions
 - After a failed commit the chain's tail is read again before the retry, so that a commit whose answer was lost is
   not written twice. If somebody else holds the chain, a new chain is opened: nothing is ever overwritten.
 - A clock that goes back more than a second is noted (`log.clock`); order never depends on it.
-- No personal text: actors are pseudonyms (registry.actors), inputs are commitments.
+- No personal text: actors are opaque ids whose names stand elsewhere and can be erased; inputs are commitments.
 """
 
 from __future__ import annotations

@@ -225,14 +225,3 @@ vault = Table(
     Index(None, "expires_at"),
     comment="Deletable: erasing a key makes the commitment unlinkable while the chain stays valid.",
 )
-
-actors = Table(
-    "actors",
-    metadata,
-    Column("pseudonym", String(64), primary_key=True),
-    Column("tenant", String(64), nullable=False),
-    Column("subject", String(64), nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Index(None, "tenant", "subject", unique=True),
-    comment="Deletable directory behind the pseudonyms that stand in ledger records.",
-)

@@ -38,16 +38,6 @@ def upgrade() -> None:
 
 def _tables() -> None:
     op.create_table(
-        "actors",
-        sa.Column("pseudonym", sa.String(length=64), nullable=False),
-        sa.Column("tenant", sa.String(length=64), nullable=False),
-        sa.Column("subject", sa.String(length=64), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("pseudonym", name=op.f("pk_actors")),
-        comment="Deletable directory behind the pseudonyms that stand in ledger records.",
-    )
-    op.create_index(op.f("ix_actors_tenant_subject"), "actors", ["tenant", "subject"], unique=True)
-    op.create_table(
         "entries",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("version", sa.String(length=16), nullable=False),
