@@ -208,3 +208,25 @@ def fold(atom: str) -> str:
     if atom.isascii():
         return atom.lower()
     return normalise_tone(_UNSEEN.sub("", atom).lower())
+
+
+ONSETS = tuple("b c ch d đ g gi h kh l m n ng nh p ph r s t th tr v x".split())
+_SPELT = {"k": "c", "q": "c", "qu": "c", "gh": "g", "ngh": "ng"}
+_SYLLABLE_PARTS = re.compile(
+    f"({'|'.join(sorted((*ONSETS, *_SPELT), key=len, reverse=True))})?([aăâeêioôơuưy]+(?:ch|ng|nh|[cmnpt])?)"
+)
+_TONE = re.compile(f"[{_TONES}]")
+
+
+def parts(syllable: str) -> tuple[str, str, int] | None:
+    """Onset (one of ONSETS or ""), rime without its tone, and tone 0–5 (level, huyền, sắc, hỏi, ngã, nặng).
+
+    `syllable` is folded. None for what is not spelt like a Vietnamese syllable: foreign words, codes, numbers.
+    """
+    bare = unicodedata.normalize("NFD", syllable)
+    tones = _TONE.findall(bare)
+    found = _SYLLABLE_PARTS.fullmatch(unicodedata.normalize("NFC", _TONE.sub("", bare)))
+    if found is None or len(tones) > 1:
+        return None
+    onset = found[1] or ""
+    return _SPELT.get(onset, onset), found[2], 1 + _TONES.index(tones[0]) if tones else 0
