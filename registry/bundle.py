@@ -33,7 +33,7 @@ ACTOR = "platform"
 PLATFORM_TENANT = "platform"
 KIND_TASKS: dict[str, tuple[str, ...]] = {
     "text.segment/1": ("segment",),
-    "text.classify/1": ("topics",),
+    "text.classify/1": ("topics", "classify"),
     "text.diacritics/1": ("diacritics",),
     "forecast.core/1": ("forecast",),
     "forecast.additive/1": ("forecast",),
@@ -42,11 +42,12 @@ KIND_TASKS: dict[str, tuple[str, ...]] = {
 DEFAULTS = {
     "segment": "vi-segment",
     "topics": "vi-topic",
+    "classify": "vi-topic",
     "diacritics": "vi-diacritics",
     "forecast": "forecast-core",
     "anomalies": "anomaly-series",
 }
-BUNDLED = (*DEFAULTS.values(), "forecast-prophet")
+BUNDLED = (*sorted(set(DEFAULTS.values())), "forecast-prophet")
 _EMPTY = Digests("", "", "", "", "", "", "")
 
 

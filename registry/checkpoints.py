@@ -45,10 +45,12 @@ from registry.database import Database
 from registry.merkle import Frontier, leaf_hash
 from registry.signatures import PublicKey, Signer, envelope, open_envelope
 from registry.tables import ledger
+from registry.vault import erase_expired
 
 PAYLOAD_TYPE = "application/vnd.aichung.checkpoint+json"
 FORMAT = "checkpoint/1"
 INTERVAL_SECONDS = 60.0
+ERASE_SECONDS = 3_600.0
 MARK_BYTES = 4
 MAX_MARKS = 20_000
 PAGE = 5_000
@@ -223,8 +225,19 @@ class Checkpointer:
         self._try()
 
     def _run(self) -> None:
+        erased_at = float("-inf")
         while not self._stop.wait(self._interval_seconds):
             self._try()
+            if time.monotonic() - erased_at > ERASE_SECONDS:
+                erased_at = time.monotonic()
+                self._erase()
+
+    def _erase(self) -> None:
+        """The same thread erases the commitment keys whose time is over."""
+        try:
+            erase_expired(self._database, self._clock)
+        except PlatformError as error:
+            _log.error("vault: %s", error)
 
     def _try(self) -> None:
         try:
