@@ -210,7 +210,8 @@ def fold(atom: str) -> str:
     return normalise_tone(_UNSEEN.sub("", atom).lower())
 
 
-ONSETS = tuple("b c ch d đ g gi h kh l m n ng nh p ph r s t th tr v x".split())
+_ONSETS = "b c ch d đ g gi h kh l m n ng nh p ph r s t th tr v x"
+ONSETS = tuple(_ONSETS.split())
 _SPELT = {"k": "c", "q": "c", "qu": "c", "gh": "g", "ngh": "ng"}
 _SYLLABLE_PARTS = re.compile(
     f"({'|'.join(sorted((*ONSETS, *_SPELT), key=len, reverse=True))})?([aăâeêioôơuưy]+(?:ch|ng|nh|[cmnpt])?)"
