@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.forecast.history import CONSTANT_STEPS, History, cumulate
+from models.forecast.history import CONSTANT_STEPS, HUGE, History, cumulate
 from models.forecast.intervals import Calibration, errors_of, scales, spread
 from models.forecast.members import Ahead, blocks, look_ahead
+from models.forecast.seasonal import Season
 from models.values import Floats
 
 ERROR_STEPS = 48
@@ -21,8 +22,12 @@ LEAST_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A forecast on the scale as sent: `mean` (horizon,), `quantiles` (level, horizon), `members` (member, horizon)."""
+    """A forecast on the scale as sent.
 
+    `mean` (horizon,), `quantiles` (level, horizon) of `levels`, `members` (member, horizon).
+    """
+
+    levels: tuple[float, ...]
     mean: Floats
     quantiles: Floats
     members: Floats
@@ -69,16 +74,34 @@ def _finish(
 ) -> Drawn:
     steps = horizon + history.skipped
     found = scaled(history, ahead, column, steps, calibration)
+    return express(history, found, ahead.members[:, :steps, column], horizon, levels, calibration)
+
+
+def express(
+    history: History,
+    found: Scaled,
+    members: Floats,
+    horizon: int,
+    levels: Sequence[float],
+    calibration: Calibration,
+    season: Season | None = None,
+) -> Drawn:
+    """Quantiles around a median, put back on the scale as sent: season, size, floor and cumulation.
+
+    `season` replaces the history's own where the median was not seasonally adjusted.
+    """
+    season = season or history.season
+    steps = horizon + history.skipped
     asked = np.asarray(levels, dtype=np.float64)
     family = calibration.family(history.period, found.is_log)
     at = np.arange(1, steps + 1) / max(history.period, 1)
     radius = calibration.radii(family, np.abs(2 * asked - 1), at, len(history.raw)) * found.scale
     quantiles = spread(found.median, radius, np.sign(asked - 0.5).tolist(), found.is_log, found.least)
-    both = np.vstack([found.median, quantiles, ahead.members[:, :steps, column]])
-    both = history.season.restore(both, len(history.raw)) * history.scale
+    both = np.vstack([found.median, quantiles, members])
+    both = season.restore(both, len(history.raw)) * history.scale
     if history.floor:
         both = np.maximum(both, 0)
-    both = np.nan_to_num(both, nan=0.0, posinf=1.7e308, neginf=-1.7e308)
+    both = np.nan_to_num(both, nan=0.0, posinf=HUGE, neginf=-HUGE)
     mean, quantiles, members = both[0], both[1 : 1 + len(asked)], both[1 + len(asked) :]
     if history.running is not None:
         members = np.stack([cumulate(row, row[None], history.running)[0] for row in members])
@@ -86,4 +109,5 @@ def _finish(
     # Rounding may part equal quantiles by a last digit: sorted by level they cannot cross.
     order = np.argsort(asked, kind="stable")
     quantiles[order] = np.maximum.accumulate(quantiles[order], axis=0)
-    return Drawn(mean[history.skipped :], quantiles[:, history.skipped :], members[:, history.skipped :])
+    skipped = history.skipped
+    return Drawn(tuple(levels), mean[skipped:], quantiles[:, skipped:], members[:, skipped:])

@@ -11,7 +11,7 @@ Decisions:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,7 +116,7 @@ def score(pairs: Sequence[tuple[History, Floats]], weights: Sequence[float], cal
 def learn(pairs: Sequence[tuple[History, Floats]], weights: Sequence[float]) -> Calibration:
     """Two passes: growth and prior of each family from in-sample errors, then its radii from scores."""
     first = score(pairs, weights, neutral())
-    shapes = {name: _shape(part) for name, part in _families(first)}
+    shapes = {name: _shape(part) for name, part in families_of(first)}
     rough = Calibration(
         np.array([0.0, 0.5]),
         {
@@ -124,12 +124,15 @@ def learn(pairs: Sequence[tuple[History, Floats]], weights: Sequence[float]) -> 
             for name, (growth, prior) in shapes.items()
         },
     )
-    second = score(pairs, weights, rough)
-    families = {name: _family(part, *shapes[name]) for name, part in _families(second)}
-    return Calibration(LEVELS, families)
+    return radii_of(score(pairs, weights, rough), shapes)
 
 
-def _families(scored: Sequence[Scored]) -> Iterable[tuple[str, list[Scored]]]:
+def radii_of(scored: Sequence[Scored], shapes: Mapping[str, tuple[float, float]]) -> Calibration:
+    """The table of scores whose families have the growth and prior given by `shapes`."""
+    return Calibration(LEVELS, {name: _family(part, *shapes[name]) for name, part in families_of(scored)})
+
+
+def families_of(scored: Sequence[Scored]) -> Iterable[tuple[str, list[Scored]]]:
     """All scores as "any", and those of each season length and link that has enough of them."""
     yield "any", list(scored)
     keys = sorted({(one.period, one.is_log) for one in scored})

@@ -120,15 +120,15 @@ def rows(measured: Sequence[Measured], dataset: str, part: str) -> list[Metric]:
     return found
 
 
-def evaluate_on(model: Model[Any, Any, Any], tasks: Sequence[Task], dataset: str) -> list[Metric]:
+def evaluate_on(model: Model[Any, Any, Any], tasks: Sequence[Task], dataset: str, batch: int = BATCH) -> list[Metric]:
     """Figures over all tasks, by group, and series a second."""
-    answers, _ = run(model, tasks)
+    answers, _ = run(model, tasks, batch)
     measured = [measure(task, answer) for task, answer in zip(tasks, answers, strict=True)]
     found = rows(measured, dataset, "all")
     for group in sorted({task.group for task in tasks}):
         part = [one for one in measured if one.task.group == group]
         found += rows(part, dataset, group.lower())
-        _, seconds = run(model, [one.task for one in part])
+        _, seconds = run(model, [one.task for one in part], batch)
         found.append(Metric("series_per_second", len(part) / seconds, len(part), dataset, group.lower()))
     return found
 
