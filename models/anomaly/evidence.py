@@ -45,7 +45,7 @@ def whole(rows: Rows, level: float, prior: Prior, buckets: Buckets | None) -> Ev
     deviation = rows.values - expected
     sigma = spread(expected, deviation, rows).at(expected) * widen
     unit = deviation / sigma
-    above, below = fit(unit, rows.seen, prior), fit(-unit, rows.seen, prior)
+    above, below = fit(unit, rows.seen, prior, inside=True), fit(-unit, rows.seen, prior, inside=True)
     up, down = above.p(unit), below.p(-unit)
     upper, lower = expected + sigma * above.reach(level), expected - sigma * below.reach(level)
     return settle(rows, Evidence(expected, sigma, up, down, lower, upper, profile), level)

@@ -17,7 +17,7 @@ from models.anomaly.tails import Prior, fit
 from models.anomaly.tet import Buckets, effect
 
 FIRST_FIT = 12
-WINDOW = 512
+WINDOW = 1024
 MEMORIES = (1, 5, 25)
 
 
@@ -65,7 +65,8 @@ def _block(
     sizes = spread(expected[:, :known], deviation[:, :known], past)
     sigma = sizes.at(expected) * loss
     unit = deviation / sigma
-    above, below = fit(unit[:, :known] * loss, seen, prior), fit(-unit[:, :known] * loss, seen, prior)
+    habit = unit[:, :known] * loss
+    above, below = fit(habit, seen, prior, inside=False), fit(-habit, seen, prior, inside=False)
     ahead = unit[:, known:] / widen
     size = sigma[:, known:] * widen
     said = (seen.sum(axis=1) >= TINY_SERIES)[:, None]

@@ -1,8 +1,10 @@
 """From a standardised deviation to a p-value, by each series' own tails.
 
-Method: each side is a heavy-tailed Gaussian (Lambert W x Gaussian, Goerg 2011: v = s N exp(h N^2 / 2)), fitted in
-closed form to two quantiles and drawn towards a prior learned on real series; where enough values lie further out,
-the rank among them takes over. Two outer quantiles are as robust as the share they leave out.
+Method: on each side a deviation v has the normal score N of two families fitted in closed form to two outer quantiles
+and drawn towards a prior: Tukey's h (v = s N exp(h N^2 / 2), heavy tails) and a power (v = s N^k, tails like the
+exponential law for k > 1, lighter than the normal for k < 1). Their p-values are averaged on the log scale: real tails
+lie between the two. Where values lie further out still, the rank among them takes over. Two outer quantiles are as
+robust as the share they leave out.
 
 Decision: a tail is believed only as far as its exceedances stand alone. Exceedances in runs are an outbreak or a
 shift, not the series' habit: there the prior speaks, and the event is not hidden by itself.
@@ -13,67 +15,84 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import lambertw, ndtr, ndtri
 
 from models.anomaly.rows import Bools, Floats, ordered_quantile
 
-INNER, OUTER = 0.90, 0.975
-N_INNER, N_OUTER = float(ndtri(INNER)), float(ndtri(OUTER))
+INNER = 0.90
+N_INNER = float(ndtri(INNER))
+OUTER = ((0, 0.975), (600, 0.985), (1200, 0.9925))
+"""The outer quantile by how many values there are: always about ten beyond it, so that the tail is read, not guessed."""
 SMALLEST = 1e-15
+HEAVIEST = 0.6
+LIGHTEST_POWER, STRONGEST_POWER = 0.5, 3.0
+LEAST_INNER = 0.4
+FARTHEST = 1e8
 
 
 @dataclass(frozen=True, slots=True)
 class Prior:
     """What is believed of a series' tails before it is seen; learned by the training recipe.
 
-    `heaviness` is h of the normal scale, `weight` the observations it counts for, `rank_weight` the number of
+    `heaviness` is h, `power` is k; `weight` is the observations that they count for, `rank_weight` the number of
     exceedances at which the empirical rank counts as much as the fitted tail.
     """
 
     heaviness: float = 0.05
+    power: float = 1.1
     weight: float = 60.0
-    rank_weight: float = 6.0
+    rank_weight: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """One side of each row: scale and heaviness, shape (rows, 1); sorted history for ranks, with its counts."""
+    """One side of each row, parameters of shape (rows, 1); the sorted history for ranks, with its counts.
 
-    scale: Floats
+    `inner` is the deviation exceeded by one in ten; `inside` says that the values to be judged are themselves part
+    of the history.
+    """
+
+    inner: Floats
     heaviness: Floats
+    power: Floats
     trust: Floats
     ordered: Floats
     count: Floats
-    prior: Prior
+    rank_weight: float
+    inside: bool
 
     def p(self, deviation: Floats) -> Floats:
         """P(a clean value lies at least this far on this side), in (0, 1]; shape as `deviation`."""
-        body = ndtr(-self.normal(deviation))
+        body = self.fitted(deviation)
         exceed = np.empty_like(body)
         for row, line in enumerate(deviation):
             known = int(self.count[row, 0])
             exceed[row] = known - np.searchsorted(self.ordered[row, :known], line, side="left")
-        # mid-rank of a value within its own series or after it: the value itself is one of the exceedances
-        rank = (exceed + 0.5) / (self.count + 1.0)
-        weight = self.trust * exceed / (exceed + self.prior.rank_weight)
-        found: Floats = np.exp((1 - weight) * np.log(np.maximum(body, SMALLEST)) + weight * np.log(rank))
-        return np.clip(found, SMALLEST, 1.0)
+        beyond = np.maximum(exceed - 1.0, 0.0) if self.inside else exceed
+        rank = (beyond + 0.5) / (self.count + (0.0 if self.inside else 1.0) + 1e-9)
+        weight = self.trust * exceed / (exceed + self.rank_weight)
+        return np.clip(np.exp((1 - weight) * np.log(body) + weight * np.log(rank)), SMALLEST, 1.0)
 
-    def normal(self, deviation: Floats) -> Floats:
-        """Deviations as standard normal scores."""
-        unit = deviation / self.scale
-        heavy = np.broadcast_to(self.heaviness, unit.shape)
-        far = np.abs(unit) > 0.5
-        scores = unit.copy()
-        argument = heavy[far] * np.square(np.minimum(np.abs(unit[far]), 1e6))
-        root = np.sqrt(np.real(lambertw(argument)) / heavy[far])
-        scores[far] = np.sign(unit[far]) * root
-        return scores
+    def fitted(self, deviation: Floats) -> Floats:
+        """The p-value of the fitted families alone."""
+        far = np.clip(deviation, -FARTHEST, FARTHEST) / self.inner
+        power = np.copysign(N_INNER * np.minimum(np.abs(far), FARTHEST) ** (1 / self.power), far)
+        outer = far > 0.3
+        curve = np.broadcast_to(self.heaviness, far.shape)[outer]
+        unit = far[outer] * N_INNER * np.exp(curve * N_INNER**2 / 2)
+        heavy = power.copy()
+        heavy[outer] = np.sqrt(np.real(lambertw(curve * np.square(unit))) / curve)
+        heavy = np.where(self.power < 1, power, heavy)
+        found: Floats = np.sqrt(np.maximum(ndtr(-heavy), SMALLEST) * np.maximum(ndtr(-power), SMALLEST))
+        return found
 
     def reach(self, level: float) -> Floats:
-        """The deviation whose fitted p is `level`, shape (rows, 1): the edge of a band."""
-        score = float(-ndtri(min(max(level, SMALLEST), 0.5)))
-        found: Floats = self.scale * score * np.exp(self.heaviness * score**2 / 2)
+        """The deviation whose fitted p is about `level`, shape (rows, 1): the edge of a band."""
+        ratio = max(float(-ndtri(min(max(level, SMALLEST), 0.5))), 1e-3) / N_INNER
+        power = ratio**self.power
+        heavy = ratio * np.exp(self.heaviness * N_INNER**2 * (ratio**2 - 1) / 2)
+        found: Floats = self.inner * np.where(self.power < 1, power, np.sqrt(power * heavy))
         return found
 
 
@@ -85,20 +104,34 @@ def alone(exceeds: Bools) -> Floats:
     return np.clip((share / INNER - 0.55) / 0.35, 0.0, 1.0)[:, None]
 
 
-def fit(deviation: Floats, seen: Bools, prior: Prior) -> Tail:
+def fit(deviation: Floats, seen: Bools, prior: Prior, *, inside: bool) -> Tail:
     """Fit the upper tail of each row of standardised deviations; negate them for the lower one."""
     ordered = np.sort(np.where(seen, deviation, np.inf), axis=1)
     count = seen.sum(axis=1)
-    inner, outer = ordered_quantile(ordered, count, INNER), ordered_quantile(ordered, count, OUTER)
-    trust = alone(seen & (deviation > inner[:, None]))
+    inner = ordered_quantile(ordered, count, INNER)[:, None]
+    trust = alone(seen & (deviation > inner))
     known = count[:, None] * trust
-    usable = ((inner > 1e-9) & (outer >= inner))[:, None]
-    ratio = np.where(usable, np.maximum(outer, 1e-300)[:, None] / np.where(usable, inner[:, None], 1.0), 1.0)
-    raw = 2 * (np.log(np.maximum(ratio, 1e-300)) - np.log(N_OUTER / N_INNER)) / (N_OUTER**2 - N_INNER**2)
-    raw = np.where(usable, np.clip(raw, -0.2, 0.6), prior.heaviness)
-    heavy = (known * raw + prior.weight * prior.heaviness) / (known + prior.weight)
-    heavy = np.maximum(heavy, 1e-6)
-    own = np.where(usable, inner[:, None] / (N_INNER * np.exp(heavy * N_INNER**2 / 2)), 1.0)
-    usual = np.where(known > 0, known / (known + prior.weight / 3), 0.0)
-    scale = np.maximum(np.where(usable, usual * own + (1 - usual), 1.0), 0.3)
-    return Tail(scale, heavy, trust, ordered, count[:, None].astype(np.float64), prior)
+    usable = inner > 1e-9
+    base = np.where(usable, inner, N_INNER)
+    h, k = _shapes(ordered, count, base)
+    learned = np.where(usable, known / (known + prior.weight), 0.0)
+    heaviness = np.maximum(learned * h + (1 - learned) * prior.heaviness, 1e-4)
+    power = np.clip(learned * k + (1 - learned) * prior.power, LIGHTEST_POWER, STRONGEST_POWER)
+    usual = np.where(usable, known / (known + prior.weight / 3), 0.0)
+    scale = np.maximum(usual * base + (1 - usual) * N_INNER, LEAST_INNER)
+    return Tail(
+        scale, heaviness, power, trust, ordered, count[:, None].astype(np.float64), prior.rank_weight, inside
+    )
+
+
+def _shapes(ordered: Floats, count: npt.NDArray[np.int64], base: Floats) -> tuple[Floats, Floats]:
+    """h and k of each row from the ratio of its outer to its inner quantile."""
+    h, k = np.zeros_like(base), np.ones_like(base)
+    for least, level in OUTER:
+        normal = float(ndtri(level))
+        ratio = np.log(np.maximum(ordered_quantile(ordered, count, level)[:, None] / base, 1.0))
+        chosen = count[:, None] >= least
+        heavy = 2 * (ratio - np.log(normal / N_INNER)) / (normal**2 - N_INNER**2)
+        h = np.where(chosen, np.clip(heavy, -0.2, HEAVIEST), h)
+        k = np.where(chosen, ratio / np.log(normal / N_INNER), k)
+    return h, k
