@@ -32,6 +32,8 @@ from services.callers import Caller
 
 POLL_SECONDS: Final = 0.4
 STALE_SECONDS: Final = 10.0
+CLASSIFIER: Final = "text.classify/"
+CLASSIFY: Final = "classify"
 VERIFY_SECONDS: Final = 3600.0
 REVIEW_URL: Final = "/v1/registry/models/{name}/versions/{version}"
 
@@ -65,7 +67,7 @@ class Index:
         tasks: dict[str, list[Entry]] = defaultdict(list)
         for entry in sorted(entries, key=_version, reverse=True):
             names[entry.name].append(entry)
-            for task in entry.tasks:
+            for task in answers(entry):
                 tasks[task].append(entry)
         for task, found in tasks.items():
             found.sort(key=lambda entry, task=task: task not in entry.is_default)  # type: ignore[misc]
@@ -74,6 +76,13 @@ class Index:
     def all(self) -> list[Entry]:
         """Every entry, by name, newest version first."""
         return [entry for name in sorted(self.by_name) for entry in self.by_name[name]]
+
+
+def answers(entry: Entry) -> tuple[str, ...]:
+    """The tasks of an entry; every text classifier also answers `classify`."""
+    if entry.kind.startswith(CLASSIFIER) and CLASSIFY not in entry.tasks:
+        return (*entry.tasks, CLASSIFY)
+    return entry.tasks
 
 
 def _version(entry: Entry) -> tuple[int, ...]:
@@ -128,7 +137,7 @@ class Handles:
         else:
             plain, _, version = name.partition("@")
             known = self.index.by_name.get(plain, ())
-            candidates = tuple(e for e in known if task in e.tasks and (not version or e.version == version))
+            candidates = tuple(e for e in known if task in answers(e) and (not version or e.version == version))
             word, vi, en = "unknown-model", "Không có mô hình này cho tác vụ.", "No such model for this task."
         seen = [entry for entry in candidates if caller.sees(entry)]
         if not seen:
@@ -211,7 +220,7 @@ class Handles:
         fallback = next(
             (
                 other.reference
-                for task in entry.tasks
+                for task in answers(entry)
                 for other in self.index.by_task.get(task, ())
                 if other is not entry and caller is not None and caller.sees(other) and may_serve(other, now).allowed
             ),

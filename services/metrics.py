@@ -18,6 +18,7 @@ from prometheus_client.metrics_core import Metric
 BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 MAX_SERIES: Final = 5_000
+STALE_SECONDS: Final = 10.0
 
 HELP: Final[Mapping[str, str]] = {
     "aichung_requests_total": "Answered HTTP requests by route template, method and status.",
@@ -27,9 +28,10 @@ HELP: Final[Mapping[str, str]] = {
     "aichung_prediction_units_total": "Documents or points that models answered.",
     "aichung_internal_errors_total": "Errors of the platform's own (status 500).",
     "aichung_log_lines_lost": "Access log lines that could not be kept.",
+    "aichung_ready": "1 when the process can answer.",
     "aichung_models_loaded": "Models held open.",
     "aichung_queue_waiting": "Calls waiting for a computing thread.",
-    "aichung_ledger_records_total": "Ledger records by state: noted, written, dropped.",
+    "aichung_ledger_records": "Ledger records by state: noted, written, dropped.",
     "aichung_ledger_waiting": "Ledger records waiting for their commit.",
 }
 
@@ -47,11 +49,22 @@ class Histogram(msgspec.Struct):
         self.counts[bisect_left(BOUNDS, seconds)] += 1
         self.total += seconds
 
+    def bound(self, share: float) -> float:
+        """The upper bound of the bucket in which this share of the times ends; the largest bound when beyond all."""
+        wanted, running = share * sum(self.counts), 0
+        for bound, number in zip(BOUNDS, self.counts, strict=False):
+            running += number
+            if running >= wanted:
+                return bound
+        return BOUNDS[-1]
+
 
 class Snapshot(msgspec.Struct):
     """What one process wrote down: each row a name, label pairs and a value."""
 
     pid: int
+    process: str
+    at: float
     counters: list[tuple[str, list[tuple[str, str]], float]] = []
     gauges: list[tuple[str, list[tuple[str, str]], float]] = []
     histograms: list[tuple[str, list[tuple[str, str]], Histogram]] = []
@@ -61,8 +74,10 @@ class Metrics:
     """The metrics of one process, and the sum over all processes of the installation."""
 
     def __init__(self, folder: Path, process: str) -> None:
+        """Files lie in `folder`; `process` names this process."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
+        self._process = process
         self._path = folder / f"{process}-{os.getpid()}-{time.time_ns():x}.json"
         self._requests: dict[tuple[str, str, int], int] = {}
         self._times: dict[str, Histogram] = {}
@@ -114,7 +129,7 @@ class Metrics:
         times = [("aichung_request_seconds", [("route", route)], found) for route, found in list(self._times.items())]
         times += [(name, list(labels), found) for (name, labels), found in list(self._histograms.items())]
         gauges = [(name, list(labels), value) for (name, labels), value in list(self._gauges.items())]
-        return Snapshot(os.getpid(), counters, gauges, times)
+        return Snapshot(os.getpid(), self._process, time.time(), counters, gauges, times)
 
     def render(self) -> bytes:
         """The exposition text over all processes."""
@@ -122,6 +137,26 @@ class Metrics:
         registry = CollectorRegistry()
         registry.register(_Sum(self._read()))
         return generate_latest(registry)
+
+    def living(self, name: str) -> dict[str, float]:
+        """A gauge by process name, of processes that live and wrote within `STALE_SECONDS`; the smallest of several."""
+        found: dict[str, float] = {}
+        for snapshot in self._read():
+            if time.time() - snapshot.at > STALE_SECONDS or not Path(f"/proc/{snapshot.pid}").exists():
+                continue
+            for other, _, value in snapshot.gauges:
+                if other == name:
+                    found[snapshot.process] = min(value, found.get(snapshot.process, value))
+        return found
+
+    def spread(self, name: str, label: str) -> dict[str, tuple[int, float, float]]:
+        """Of a histogram over all processes, by a label's value: how many, and the bounds of p50 and p99 in seconds."""
+        total = _Sum(self._read())
+        found = {}
+        for (other, labels), histogram in total.histograms.items():
+            if other == name and any(histogram.counts):
+                found[dict(labels)[label]] = (sum(histogram.counts), histogram.bound(0.5), histogram.bound(0.99))
+        return found
 
     def _read(self) -> list[Snapshot]:
         found = []
@@ -144,7 +179,7 @@ class _Sum:
     def __init__(self, snapshots: Iterable[Snapshot]) -> None:
         self._counters: dict[Key, float] = {}
         self._gauges: dict[Key, float] = {}
-        self._histograms: dict[Key, Histogram] = {}
+        self.histograms: dict[Key, Histogram] = {}
         for snapshot in snapshots:
             _add(self._counters, snapshot.counters)
             if Path(f"/proc/{snapshot.pid}").exists():
@@ -153,7 +188,7 @@ class _Sum:
                 self._merge((name, tuple(labels)), histogram)
 
     def _merge(self, key: Key, more: Histogram) -> None:
-        found = self._histograms.setdefault(key, Histogram([0] * len(more.counts)))
+        found = self.histograms.setdefault(key, Histogram([0] * len(more.counts)))
         found.counts = [a + b for a, b in zip(found.counts, more.counts, strict=False)]
         found.total += more.total
 
@@ -161,8 +196,8 @@ class _Sum:
         """The families."""
         yield from _families(self._counters, CounterMetricFamily)
         yield from _families(self._gauges, GaugeMetricFamily)
-        for name in dict.fromkeys(key[0] for key in self._histograms):
-            rows = [(labels, found) for (other, labels), found in self._histograms.items() if other == name]
+        for name in dict.fromkeys(key[0] for key in self.histograms):
+            rows = [(labels, found) for (other, labels), found in self.histograms.items() if other == name]
             family = HistogramMetricFamily(name, HELP.get(name, name), labels=[label for label, _ in rows[0][0]])
             for labels, histogram in rows:
                 family.add_metric([value for _, value in labels], _cumulative(histogram), histogram.total)

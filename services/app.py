@@ -1,0 +1,95 @@
+"""Which endpoints a process serves: one ASGI application for each family of routes.
+
+Decision: the families are cut by route prefix, so each scales alone and no request hops; `platform` takes everything
+else, also all unknown addresses; `all` serves everything from one process. The description (`/openapi.json`) covers all
+families, whichever process shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final, Literal
+
+from services.doors import Doors
+from services.endpoints import Endpoint
+from services.house import House
+from services.resumption import Resumptions
+from services.routes import nlp, timeseries
+from services.routes.catalog import CatalogRoutes
+from services.routes.keys import KeyRoutes
+from services.routes.me import MeRoutes
+from services.routes.models import ModelRoutes
+from services.routes.platform import PlatformRoutes
+from services.routes.tenants import TenantRoutes
+
+Family = Literal["nlp", "timeseries", "platform", "all"]
+MODEL_FAMILIES: Final = ("nlp", "timeseries")
+GAUGES: Final = ("noted", "written", "dropped")
+
+
+def create_app(house: House, family: Family) -> Doors:
+    """The ASGI application of one process. Every part stands in `house`; nothing is started here."""
+    tables = endpoints_by_family(house, family)
+    rows = [row for name, table in tables.items() if family in (name, "all") for row in table]
+    _watch(house, family)
+    return Doors(
+        rows, identity=house.identity, quota=house.quota, recorder=house.recorder, telemetry=house.telemetry,
+        clock=house.clock,
+    )  # fmt: skip
+
+
+def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint]]:
+    """All endpoints of the installation by family."""
+    shown = PlatformRoutes(
+        house.telemetry,
+        version=_version(),
+        profile=house.settings.profile,
+        expected=MODEL_FAMILIES if family == "platform" else (),
+        reasons=lambda: reasons(house),
+    )
+    resumptions = Resumptions(house.database, house.clock)
+    platform: Sequence[list[Endpoint]] = (
+        shown.endpoints(),
+        CatalogRoutes(house.handles, house.telemetry, house.clock).endpoints(),
+        ModelRoutes(house.store, house.handles, resumptions, house.clock).endpoints(),
+        KeyRoutes(house.identity, house.idempotency).endpoints(),
+        TenantRoutes(house.identity, house.idempotency).endpoints(),
+        MeRoutes(house.quota).endpoints(),
+    )
+    tables = {
+        "nlp": nlp.endpoints(house.inference),
+        "timeseries": timeseries.endpoints(house.inference, house.clock),
+        "platform": [row for table in platform for row in table],
+    }
+    shown.describe([row for table in tables.values() for row in table])
+    return tables
+
+
+def reasons(house: House) -> list[str]:
+    """Why a process cannot answer now, as words; empty when it can."""
+    found = house.handles.reasons()
+    if house.ledger.fault is not None:
+        found.append(house.ledger.fault.word)
+    return found
+
+
+def _watch(house: House, family: Family) -> None:
+    """Gauges that are read at every flush; `aichung_ready` is what `/readyz` reads of the other processes."""
+    telemetry = house.telemetry
+    telemetry.watch("aichung_ready", {"process": family}, lambda: float(not reasons(house)))
+    telemetry.watch("aichung_models_loaded", {"process": family}, lambda: house.handles.loaded)
+    telemetry.watch("aichung_queue_waiting", {"process": family}, lambda: house.inference.waiting)
+    telemetry.watch("aichung_ledger_waiting", {"process": family}, lambda: house.ledger.counts().waiting)
+    for state in GAUGES:
+        telemetry.watch(
+            "aichung_ledger_records", {"process": family, "state": state},
+            lambda state=state: getattr(house.ledger.counts(), state),
+        )  # fmt: skip
+
+
+def _version() -> str:
+    try:
+        return version("aichung")
+    except PackageNotFoundError:
+        return "0"
