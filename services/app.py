@@ -8,6 +8,7 @@ families, whichever process shows it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Literal
 
@@ -25,7 +26,7 @@ from services.routes.tenants import TenantRoutes
 
 Family = Literal["nlp", "timeseries", "platform", "all"]
 MODEL_FAMILIES: Final = ("nlp", "timeseries")
-GAUGES: Final = ("noted", "written", "dropped")
+RECORD_STATES: Final = ("noted", "written", "dropped")
 
 
 def create_app(house: House, family: Family) -> Doors:
@@ -81,11 +82,13 @@ def _watch(house: House, family: Family) -> None:
     telemetry.watch("aichung_models_loaded", {"process": family}, lambda: house.handles.loaded)
     telemetry.watch("aichung_queue_waiting", {"process": family}, lambda: house.inference.waiting)
     telemetry.watch("aichung_ledger_waiting", {"process": family}, lambda: house.ledger.counts().waiting)
-    for state in GAUGES:
-        telemetry.watch(
-            "aichung_ledger_records", {"process": family, "state": state},
-            lambda state=state: getattr(house.ledger.counts(), state),
-        )  # fmt: skip
+    for state in RECORD_STATES:
+        labels = {"process": family, "state": state}
+        telemetry.watch("aichung_ledger_records", labels, partial(_records, house, state))
+
+
+def _records(house: House, state: str) -> float:
+    return float(getattr(house.ledger.counts(), state))
 
 
 def _version() -> str:

@@ -27,10 +27,7 @@ def page(document: Mapping[str, Any]) -> bytes:
         for method, operation in methods.items():
             groups.setdefault(operation["tags"][0], []).append(_operation(method.upper(), path, operation))
     body = "".join(f"<h2>{escape(tag)}</h2>{''.join(rows)}" for tag, rows in groups.items())
-    schemas = "".join(
-        f'<details id="{escape(name)}"><summary><code>{escape(name)}</code></summary><div>{_pre(schema)}</div></details>'
-        for name, schema in document["components"]["schemas"].items()
-    )
+    schemas = "".join(_schema(name, schema) for name, schema in document["components"]["schemas"].items())
     return (
         f'<!doctype html><html lang="vi"><head><meta charset="utf-8"><title>AI Chung API</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{STYLE}</style></head><body>'
@@ -39,6 +36,11 @@ def page(document: Mapping[str, Any]) -> bytes:
         'Tài liệu máy đọc: <a href="/openapi.json">/openapi.json</a>.</p>'
         f"{body}<h2>Schemas</h2>{schemas}</body></html>"
     ).encode()
+
+
+def _schema(name: str, schema: Any) -> str:
+    word = escape(name)
+    return f'<details id="{word}"><summary><code>{word}</code></summary><div>{_pre(schema)}</div></details>'
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:

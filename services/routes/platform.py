@@ -105,13 +105,8 @@ class PlatformRoutes:
             found = await asyncio.to_thread(self._telemetry.metrics.living, "aichung_ready")
             reasons += [f"{process}: not-ready" for process in self._expected if not found.get(process)]
         if reasons:
-            raise UnavailableError(
-                "Nền tảng chưa sẵn sàng.",
-                "The platform is not ready.",
-                RETRY_SECONDS,
-                code="not-ready",
-                reasons=reasons,
-            )
+            vi, en = "Nền tảng chưa sẵn sàng.", "The platform is not ready."
+            raise UnavailableError(vi, en, RETRY_SECONDS, code="not-ready", reasons=reasons)
         return Reply(HealthOut("ready"))
 
     async def version(self, call: Call, body: None) -> Reply:
