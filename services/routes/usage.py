@@ -186,7 +186,7 @@ def _approval_figures(approvals: Mapping[str, int], answers: int) -> list[Kpi]:
     rows = (
         ("approved_answers_share", "Tỷ lệ câu trả lời có phê duyệt hợp lệ", "Share of answers under a valid approval",
          answers - approvals.get("", 0)),
-        ("bootstrap_answers_share", "Tỷ lệ câu trả lời theo phê duyệt khởi tạo", "Share of answers under a bootstrap one",
+        ("bootstrap_answers_share", "Tỷ lệ trả lời theo phê duyệt khởi tạo", "Share of answers under a bootstrap one",
          approvals.get("bootstrap", 0)),
     )  # fmt: skip
     return [
