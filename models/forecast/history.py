@@ -19,7 +19,7 @@ from models.errors import InvalidInputError, PlatformError
 from models.forecast.seasonal import Season, decompose, no_season
 from models.values import Floats, ForecastOptions, Series, Warned
 
-FIT_STEPS = 1_000
+FIT_STEPS = 512
 SEASON_STEPS = 50_000
 MAX_SKIPPED = 1_000
 CONSTANT_STEPS = 8

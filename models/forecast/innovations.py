@@ -82,31 +82,39 @@ def _recur(inputs: Floats, trace: Floats, det: Floats) -> Floats:
     return inputs
 
 
-def _responses(form: Form, steps: int) -> tuple[Floats, Floats]:
-    """Responses w'D^t of the errors to the two start values, each (time, candidate, series or 1)."""
-    shape = (steps, 2, *np.broadcast_shapes(form.trace_d.shape, form.starts[0][1].shape))
-    both = np.zeros(shape)
+def _lanes(block: Block, form: Form) -> tuple[Floats, Floats, Floats]:
+    """Errors from a start at zero (time, candidate, series) and the responses w'D^t to the two start values.
+
+    One recursion runs all three. Candidates shared by all series have one response each, (time, candidate, 1); those
+    of a series' own have theirs, (time, candidate, series).
+    """
+    y, steps = block.values[:, None, :], len(block.values)
+    candidates, own = form.trace_d.shape
+    width = y.shape[2]
+    if own == 1:
+        lanes = np.zeros((steps, candidates, width + 2))
+        errors, responses = lanes[:, :, :width], (lanes[:, :, width : width + 1], lanes[:, :, width + 1 :])
+    else:
+        lanes = np.zeros((steps, 3, candidates, width))
+        errors, responses = lanes[:, 0], (lanes[:, 1], lanes[:, 2])
+    errors[:] = y
+    errors[1:] -= form.trace_f * y[:-1]
+    errors[2:] += form.det_f * y[:-2]
     for column in (0, 1):
         first, second = form.starts[0][column], form.starts[1][column]
-        both[0, column] = first
-        if steps > 1:
-            both[1, column] = second - form.trace_d * first
-    _recur(both, form.trace_d, form.det_d)
-    return both[:, 0], both[:, 1]
+        responses[column][0] = first
+        responses[column][1:2] = second - form.trace_d * first
+    _recur(lanes, form.trace_d, form.det_d)
+    return errors, *responses
 
 
 def _solve(block: Block, form: Form) -> tuple[Floats, Floats]:
     """Least-squares start of every candidate: sum of squares (candidate, series) and the errors."""
-    y, steps = block.values[:, None, :], len(block.values)
-    shape = np.broadcast_shapes(form.trace_d.shape, y.shape[1:])
-    errors = np.empty((steps, *shape))
-    errors[:] = y
-    errors[1:] -= form.trace_f * y[:-1]
-    errors[2:] += form.det_f * y[:-2]
-    _recur(errors, form.trace_d, form.det_d)
+    errors, one, two = _lanes(block, form)
     mask = block.mask[:, None, :]
-    errors *= mask
-    one, two = (np.asarray(r * mask if r.shape[-1] != 1 or shape[-1] == 1 else r) for r in _responses(form, steps))
+    errors = errors * mask
+    if one.shape[2] == errors.shape[2]:
+        one, two = one * mask, two * mask
     g11, g12, g22 = (_tails(a, b, block) for a, b in ((one, one), (one, two), (two, two)))
     b1, b2 = (errors * one).sum(0), (errors * two).sum(0)
     ridge = TINY * (g11 + g22) + 1e-300
@@ -137,13 +145,12 @@ def search(block: Block, forms: Forms, grid: Floats, widths: Floats, bounds: Flo
     for _ in range(rounds):
         offsets = _star(len(grid)) * steps[:, None]
         near = np.clip(best[:, None, :] + offsets[:, :, None], bounds[:, :1, None], bounds[:, 1:, None])
-        losses, _ = _solve(block, forms(near))
+        losses, errors = _solve(block, forms(near))
         pick = losses.argmin(0)
         best = np.take_along_axis(near, pick[None, None, :], 1)[:, 0]
         steps = steps / 2
-    form = forms(best[:, None, :])
-    losses, errors = _solve(block, form)
-    return Fit(best, form, losses[0], errors[:, 0])
+    lanes = np.arange(len(pick))
+    return Fit(best, forms(best[:, None, :]), losses[pick, lanes], errors[:, pick, lanes])
 
 
 def _on_grid(block: Block, forms: Forms, grid: Floats) -> Floats:

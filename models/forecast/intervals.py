@@ -97,17 +97,29 @@ class Calibration:
         return self.families.get(name, self.families["any"])
 
     def radii(self, family: Family, levels: Floats, steps: Floats, size: int) -> Floats:
-        """Radii (level, step) of two-sided levels, at horizons measured in `family.steps`' unit."""
-        middle, known = ndtri((1 + levels) / 2), ndtri((1 + self.levels) / 2)
-        rows = np.stack([np.interp(steps, family.steps, family.radii[:, j]) for j in range(len(known))])
+        """Radii (level, step) of two-sided levels, at horizons measured in `family.steps`' unit.
+
+        Linear between knots; in the level's normal score, beyond the last along the line through the origin.
+        """
+        scores, known = ndtri((1 + levels) / 2), ndtri((1 + self.levels) / 2)
+        rows = _weights(scores, known)
+        beyond = scores > known[-1]
+        rows[beyond, -1] = scores[beyond] / known[-1]
         stretch = float(np.interp(np.log(size), np.log(family.sizes), family.stretch))
-        inside = np.stack([_across(middle, known, rows[:, h]) for h in range(len(steps))], axis=1)
-        return np.asarray(inside * stretch)
+        return np.asarray(rows @ family.radii.T @ _weights(steps, family.steps).T * stretch)
 
 
-def _across(at: Floats, known: Floats, values: Floats) -> Floats:
-    """Linear in the normal score; beyond the last level along the line through the origin."""
-    return np.where(at > known[-1], values[-1] * at / known[-1], np.interp(at, known, values))
+def _weights(at: Floats, knots: Floats) -> Floats:
+    """Rows that interpolate linearly between knots (at, knots), held at both ends."""
+    if len(knots) == 1:
+        return np.ones((len(at), 1))
+    left = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
+    share = np.clip((at - knots[left]) / (knots[left + 1] - knots[left]), 0, 1)
+    found = np.zeros((len(at), len(knots)))
+    rows = np.arange(len(at))
+    found[rows, left] = 1 - share
+    found[rows, left + 1] = share
+    return found
 
 
 def _malformed() -> IntegrityError:

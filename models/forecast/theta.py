@@ -15,6 +15,9 @@ from models.values import Floats
 MAX_WEIGHT = 0.98
 """1 - 1/theta; theta up to 50."""
 
+DYNAMIC_STEPS = 120
+"""Steps in which forecasts feed the line; by then it is straight and is carried on."""
+
 
 def _line(sum_y: Floats, sum_ty: Floats, t: Floats) -> tuple[Floats, Floats]:
     """Intercept and slope of the least-squares line through t points at 1…t, from their sums."""
@@ -88,10 +91,13 @@ class Theta:
         level, t = self.levels[origins, lanes], (origins + 1).astype(np.float64)
         sum_y, sum_ty = self.sum_y[origins, lanes], self.sum_ty[origins, lanes]
         ahead = np.empty((horizon, *origins.shape))
-        for h in range(horizon):
+        for h in range(min(horizon, DYNAMIC_STEPS)):
             mean = level + self.weight * _pull(self.alpha, t, *_line(sum_y, sum_ty, t))
             ahead[h] = mean
             level = level + self.alpha * (mean - level)
             t = t + 1
             sum_y, sum_ty = sum_y + mean, sum_ty + t * mean
+        if horizon > DYNAMIC_STEPS:
+            last, before = ahead[DYNAMIC_STEPS - 1], ahead[DYNAMIC_STEPS - 2]
+            ahead[DYNAMIC_STEPS:] = last + np.arange(1, horizon - DYNAMIC_STEPS + 1)[:, None, None] * (last - before)
         return ahead
