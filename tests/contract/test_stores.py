@@ -8,19 +8,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete
 
 from models.errors import ConflictError, IntegrityError, NotFoundError
 from registry import approvals
 from registry.approvals import Trust
+from registry.database import Database
 from registry.entries import Digests, Entry, Stage
 from registry.evidence import digests_of, read_evidence
-from registry.founding import found
 from registry.gate import may_serve
 from registry.signatures import Signer
 from registry.sql_store import SqlStore
 from registry.store import MemoryStore, Store
-from tests.registry.making import DAY, NOW, flip, model_folder, postgres, postgres_binaries
+from registry.tables import approvals as approvals_table
+from registry.tables import defaults, entries
+from tests.registry.making import DAY, NOW, flip, model_folder
 
 BOOTSTRAP, REVIEWER = Signer.generate("bootstrap"), Signer.generate("reviewer")
 TRUST = Trust((BOOTSTRAP.public,), (REVIEWER.public,))
@@ -28,31 +30,17 @@ Events = list[dict[str, object]]
 Make = Callable[[Events], Store]
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    binaries = postgres_binaries()
-    if binaries is None:
-        pytest.skip("no PostgreSQL server binaries on this machine")
-    with postgres(binaries) as url:
-        yield url
-
-
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
-    """A maker of stores that share their state (for SQL) and tell their events."""
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+    """A maker of stores that tell their events; the databases are emptied after each law."""
     if request.param == "memory":
         yield lambda events: MemoryStore(TRUST, note=lambda record: events.append(dict(record)))
         return
-    if request.param == "sqlite":
-        database = found(f"sqlite:///{tmp_path / 'laws.sqlite'}")
-    else:
-        database = found(request.getfixturevalue("server"))
+    database: Database = request.getfixturevalue(request.param)
     yield lambda events: SqlStore(database, TRUST, note=lambda record: events.append(dict(record)))
-    if request.param == "postgresql":
-        with database.engine.begin() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-    database.close()
+    with database.write() as connection:
+        for table in (approvals_table, defaults, entries):
+            connection.execute(delete(table))
 
 
 @pytest.fixture

@@ -74,9 +74,7 @@ def model_folder(bundled: Path, name: str = "vi-segment", version: str = "1.0.0"
     (folder / "artifact").mkdir(parents=True)
     (folder / "artifact" / "weights.json").write_text(json.dumps({"w": weight}), "utf-8")
     licence = human()["identity"]["licence"]
-    artifact = seal(
-        folder / "artifact", name=name, version=version, kind="text.segment/1", licence=licence, config={}
-    )
+    artifact = seal(folder / "artifact", name=name, version=version, kind="text.segment/1", licence=licence, config={})
     card, evaluation = card_for(artifact)
     (folder / "card.json").write_text(json.dumps(card, ensure_ascii=False), "utf-8")
     (folder / "evaluation.json").write_text(json.dumps(evaluation), "utf-8")
