@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from models.artifact import open_artifact
+from models.artifact import Artifact, open_artifact
 from models.catalog import open_model
 from models.contract import Measurement, Model
 from models.errors import GateClosedError, IntegrityError, NotFoundError, PlatformError, UnavailableError
@@ -104,6 +104,7 @@ class Handles:
         capacity: int = 32,
         poll_seconds: float = POLL_SECONDS,
         tasks: frozenset[str] | None = None,
+        opener: Callable[[Artifact], Model[Any, Any, Any]] = open_model,
     ) -> None:
         """Read the registry once. `tasks` limits what `warm` opens: the tasks of this process's family."""
         self._store = store
@@ -112,6 +113,7 @@ class Handles:
         self._capacity = capacity
         self._poll_seconds = poll_seconds
         self._tasks = tasks
+        self._opener = opener
         self._open: OrderedDict[str, Handle] = OrderedDict()
         self._altered: dict[str, IntegrityError] = {}
         self._lock = threading.Lock()
@@ -206,7 +208,7 @@ class Handles:
                 f"Mô hình {entry.name} khác bản đã được phê duyệt.",
                 f"Model {entry.name} differs from what was approved.",
             )
-        model = open_model(artifact)
+        model = self._opener(artifact)
         measured = model.warm()
         items, _ = model.samples()
         units = [max(1, self._weigh(item)) for item in items]
