@@ -1,8 +1,8 @@
 """How many alarms are asked for: levels, minimum effects, quiet times and a budget over a table.
 
 Decision: the level is a two-sided p-value per point. `false_alarms_per_year` divides by the points in a year;
-`sensitivity` 0…99 is a scale of powers of ten between 1e-6 (only the monstrous) and 1e-1; with nothing asked it is 50.
-A budget takes the best events of the whole table, and none that is more likely false than right.
+`sensitivity` 0…99 is a scale of powers of ten between 1e-6 (only the monstrous) and 1e-1; with nothing asked it is 70,
+about three sigmas. A budget takes the best events of the whole table, and none that is more likely false than right.
 """
 
 from __future__ import annotations
@@ -15,12 +15,21 @@ from models.anomaly.rows import Bools, Floats
 from models.calendar import Frequency
 from models.values import AnomalyOptions
 
-DEFAULT_SENSITIVITY = 50
+DEFAULT_SENSITIVITY = 70
 FAINTEST, STRONGEST = -6.0, -1.0
 BUDGET_LEVEL = 0.01
 BUDGET_FALSE_SHARE = 0.5
 HIGHEST_LEVEL = 0.5
-STEPS_A_YEAR = {"Y": 1.0, "Q": 4.0, "M": 12.0, "dekad": 36.0, "W": 365.25 / 7, "D": 365.25, "H": 8766.0, "min": 525_960.0}
+STEPS_A_YEAR = {
+    "Y": 1.0,
+    "Q": 4.0,
+    "M": 12.0,
+    "dekad": 36.0,
+    "W": 365.25 / 7,
+    "D": 365.25,
+    "H": 8766.0,
+    "min": 525_960.0,
+}
 
 
 def steps_a_year(frequency: Frequency) -> float:

@@ -46,9 +46,9 @@ def answer(task: Task, sheet: Sheet, score: Floats, options: AnomalyOptions) -> 
         points = [_only_last(line) for line in points]
         flags[:-1] = False
         events = [event for event in events if event.end == len(flags) - 1]
-    events = [_as_sent(event, task) for event in events]
     return Findings(
-        task.series.name, *points, is_anomaly=flags, events=tuple(events), axis=task.series.axis,
+        name=task.series.name, score=points[0], p_value=points[1], expected=points[2], lower=points[3], upper=points[4],
+        is_anomaly=flags, events=tuple(_as_sent(event, task) for event in events), axis=task.series.axis,
         warnings=task.warnings + warnings_of(sheet),
     )  # fmt: skip
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from models.anomaly.rows import Bools, Floats, interpolate, mean, median, running_median
 

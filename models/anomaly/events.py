@@ -24,6 +24,7 @@ from models.values import Event, EventKind
 
 DATA_FAULTS = frozenset({"missing_report", "backfilled_report", "unit_change", "negative_correction"})
 NEAR_SHIFT = 2
+SILENCE_LEVEL = 0.01
 CERTAIN = 1e-15
 
 
@@ -78,7 +79,11 @@ def find_events(sheet: Sheet, direction: Literal["both", "up", "down"]) -> list[
 
 def _data_faults(sheet: Sheet) -> list[Fault]:
     """Missing reports and corrections; a gap that touches a silence is part of it."""
-    silent = quality.silences(sheet.values, sheet.seen, sheet.counts)
+    silent = [
+        fault
+        for fault in quality.silences(sheet.values, sheet.seen, sheet.counts)
+        if fault.end - fault.start >= 2 or sheet.p[fault.start : fault.end + 1].min() <= SILENCE_LEVEL
+    ]
     covered = np.zeros(len(sheet.values), bool)
     for fault in silent:
         covered[fault.start : fault.end + 1] = True
@@ -101,8 +106,19 @@ def _alarm_stretches(sheet: Sheet, alarms: Bools, faults: Sequence[Fault]) -> li
         found += [_kind(sheet, start, end, side) for start, end in merged]
     low = [(each.start, each.end) for each in found if not each.upward]
     low += [(fault.start, fault.end) for fault in faults if fault.kind == "missing_report"]
+    partial = _partial(sheet, low)
+    found = [replace(each, kind="missing_report") if (each.start, each.end) in partial else each for each in found]
     late = {fault.start for fault in quality.backfills(sheet.values, sheet.expected, sheet.sigma, low)}
     return [replace(each, kind="backfilled_report") if _is_late(each, late) else each for each in found]
+
+
+def _partial(sheet: Sheet, low: list[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Low stretches that are years of incomplete reporting."""
+    if not low or not sheet.positive:
+        return set()
+    years = sheet.axis.year_of(0, len(sheet.values))
+    faults = quality.partial_years(sheet.values, sheet.expected, sheet.sigma, years, low)
+    return {(fault.start, fault.end) for fault in faults}
 
 
 def faults_between(faults: Sequence[Fault], first: int, last: int) -> bool:
@@ -167,13 +183,20 @@ def word(sheet: Sheet, each: Stretch) -> Event:
     expected, actual = _figures(sheet, each, peak)
     p_value = _p_value(sheet, each, peak)
     facts = Facts(
-        each.kind, each.start, each.end, expected, actual, _known(sheet.lower[peak]), _known(sheet.upper[peak]), each.ratio
+        each.kind,
+        each.start,
+        each.end,
+        expected,
+        actual,
+        _known(sheet.lower[peak]),
+        _known(sheet.upper[peak]),
+        each.ratio,
     )
     return Event(
         id=event_id(sheet.name, each.kind, sheet.axis.periods(each.start, 1)[0]), start=each.start, end=each.end,
         kind=each.kind, direction="up" if each.upward else "down", severity=_severity(sheet, each, peak, p_value),
-        expected=expected, actual=actual, p_value=p_value, likely=_likely(sheet, each), reason=reason(facts, sheet.axis),
-        open=each.end == len(sheet.values) - 1,
+        expected=expected, actual=actual, p_value=p_value, likely=_likely(sheet, each),
+        reason=reason(facts, sheet.axis), open=each.end == len(sheet.values) - 1,
     )  # fmt: skip
 
 
@@ -196,7 +219,9 @@ def _figures(sheet: Sheet, each: Stretch, peak: int) -> tuple[float | None, floa
         values = sheet.values[each.start : each.end + 1]
         typical = usual[np.isfinite(usual)]
         before, _ = levels(sheet, each.start)
-        return float(np.median(typical)) if len(typical) else before, float(values[heard].mean()) if heard.any() else None
+        return float(np.median(typical)) if len(typical) else before, float(
+            values[heard].mean()
+        ) if heard.any() else None
     return _known(sheet.expected[peak]), float(sheet.values[peak])
 
 

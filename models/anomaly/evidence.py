@@ -56,12 +56,18 @@ def settle(rows: Rows, found: Evidence, level: float) -> Evidence:
 
     The band comes from the fitted tail alone, the p-value also from ranks: where they differ the band follows.
     """
-    usable = (rows.seen.sum(axis=1) >= TINY_SERIES) & (np.ptp(np.where(rows.seen, rows.values, _first(rows)), axis=1) > 0)
+    usable = (rows.seen.sum(axis=1) >= TINY_SERIES) & (
+        np.ptp(np.where(rows.seen, rows.values, _first(rows)), axis=1) > 0
+    )
     said = rows.seen & usable[:, None] & np.isfinite(found.expected)
     up, down = np.where(said, found.up, 1.0), np.where(said, found.down, 1.0)
     values = rows.values
-    upper = np.where(said, np.where(up < level, np.minimum(found.upper, values), np.maximum(found.upper, values)), found.upper)
-    lower = np.where(said, np.where(down < level, np.maximum(found.lower, values), np.minimum(found.lower, values)), found.lower)
+    upper = np.where(
+        said, np.where(up < level, np.minimum(found.upper, values), np.maximum(found.upper, values)), found.upper
+    )
+    lower = np.where(
+        said, np.where(down < level, np.maximum(found.lower, values), np.minimum(found.lower, values)), found.lower
+    )
     lower = np.where(rows.positive[:, None], np.maximum(lower, np.minimum(0.0, found.expected)), lower)
     blank = ~usable[:, None] | ~np.isfinite(found.expected)
     return Evidence(

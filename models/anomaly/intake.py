@@ -20,6 +20,7 @@ LARGEST = 1e140
 @dataclass(frozen=True, slots=True)
 class Task:
     """One usable series as modelled: `offset` turns a modelled value back into what was sent (`ytd`), else 0.
+
     `values` are divided by `unit`, a power of two that is 1 for all but gigantic numbers.
     """
 
@@ -56,9 +57,13 @@ def matrix_of(group: Sequence[Task]) -> Rows:
     values = np.stack([task.values for task in group])
     seen = ~np.isnan(values)
     values = np.where(seen, values, 0.0)
-    positive = np.array([natural(task.series, line, known) for task, line, known in zip(group, values, seen, strict=True)])
+    positive = np.array(
+        [natural(task.series, line, known) for task, line, known in zip(group, values, seen, strict=True)]
+    )
     whole = (values == np.floor(values)).all(axis=1) & ~(values < 0).any(axis=1)
-    small = np.array([bool(known.any()) and float(np.median(line[known])) < 10 for line, known in zip(values, seen, strict=True)])
+    small = np.array(
+        [bool(known.any()) and float(np.median(line[known])) < 10 for line, known in zip(values, seen, strict=True)]
+    )
     asked = np.array([task.series.kind == "count" and task.unit == 1.0 for task in group])
     free = np.array([task.series.kind is None and task.unit == 1.0 for task in group])
     return Rows(values, seen, group[0].season, positive, asked | (free & whole & small))
@@ -85,7 +90,9 @@ def check_options(options: AnomalyOptions) -> None:
             "Choose one of sensitivity, false_alarms_per_year, alarm_budget.",
         )
     if options.holidays not in (None, "VN"):
-        raise InvalidInputError.at("/options/holidays", "Chỉ hỗ trợ lịch nghỉ VN.", "Only the holidays VN are supported.")
+        raise InvalidInputError.at(
+            "/options/holidays", "Chỉ hỗ trợ lịch nghỉ VN.", "Only the holidays VN are supported."
+        )
     ranges = (
         ("sensitivity", options.sensitivity, 0, 99),
         ("false_alarms_per_year", options.false_alarms_per_year, 0, 1e6),
@@ -97,4 +104,6 @@ def check_options(options: AnomalyOptions) -> None:
     )
     for name, value, low, high in ranges:
         if value is not None and not low <= value <= high:
-            raise InvalidInputError.at(f"/options/{name}", f"Ngoài khoảng {low}–{high:g}.", f"Outside {low} to {high:g}.")
+            raise InvalidInputError.at(
+                f"/options/{name}", f"Ngoài khoảng {low}–{high:g}.", f"Outside {low} to {high:g}."
+            )

@@ -9,15 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from models.anomaly.rows import Bools, Floats, running_median
 from models.values import EventKind
 
 NEAR_ZERO = 0.02
-STEADY_LOW = 0.2
+STEADY_LOW = 0.25
 MOST_SILENT = 0.3
 LEAST_COUNT = 10.0
 UNIT_TOLERANCE = 0.12
+TEN_TOLERANCE = 0.06
+"""Ten times is what outbreaks do too, so a factor of ten is held more strictly than a thousand."""
+PARTIAL = 0.6
+PARTIAL_NOISE = 0.25
 UNIT_NOISE = 0.2
 BACKFILL_LOW, BACKFILL_HIGH = 0.5, 1.7
 
@@ -59,12 +64,33 @@ def silences(values: Floats, seen: Bools, counts: bool) -> list[Fault]:
     steps = np.arange(len(values))
     around = np.interp(steps, steps[loud], values[loud])[None]
     usual = running_median(around, min(25, (len(values) - 1) | 1))[0]
-    quietest = np.quantile(values[loud] / np.maximum(usual[loud], 1e-300), 0.05)
+    quietest = np.quantile(values[loud] / np.maximum(usual[loud], 1e-300), 0.03)
     if quietest < STEADY_LOW:
         return []
     silent = seen & (values <= NEAR_ZERO * usual) & (usual >= (LEAST_COUNT if counts else 0.0))
     first = int(np.argmax(loud))
     return [Fault("missing_report", a, b) for a, b in runs(silent | (~seen & _beside(silent))) if a > first]
+
+
+def partial_years(
+    values: Floats, expected: Floats, sigma: Floats, years: npt.NDArray[np.int64], low: list[tuple[int, int]]
+) -> list[Fault]:
+    """Low stretches of a steady series that fill exactly whole calendar years: units that did not report that year.
+
+    The world does not begin in January and end in December; a reporting year does.
+    """
+    found = []
+    for start, end in low:
+        whole = (
+            start > 0 and years[start - 1] != years[start] and (end + 1 == len(years) or years[end + 1] != years[end])
+        )
+        cut = slice(start, end + 1)
+        if not whole or end - start < 3 or not (expected[cut] > 0).all():
+            continue
+        steady = np.median(sigma[cut] / expected[cut]) <= PARTIAL_NOISE
+        if steady and (values[cut] <= PARTIAL * expected[cut]).all():
+            found.append(Fault("missing_report", start, end))
+    return found
 
 
 def _beside(flags: Bools) -> Bools:
@@ -98,7 +124,8 @@ def unit_ratio(values: Floats, expected: Floats, sigma: Floats) -> float | None:
     middle = float(np.median(logs))
     power = round(middle)
     noise = float(np.median(sigma / expected))
-    near = np.abs(logs - power).max() <= UNIT_TOLERANCE and noise <= UNIT_NOISE
+    tolerance = TEN_TOLERANCE if abs(power) == 1 else UNIT_TOLERANCE
+    near = abs(middle - power) <= tolerance and np.abs(logs - power).max() <= 3 * tolerance and noise <= UNIT_NOISE
     return 10.0**power if power != 0 and near else None
 
 

@@ -35,34 +35,43 @@ def reason(facts: Facts, axis: Axis) -> Note:
     steps = facts.end - facts.start + 1
     usual, actual = number(facts.expected), number(facts.actual)
     if facts.kind == "missing_report":
-        silent = facts.actual is None
+        what_vi, what_en = _silence(facts)
         return Note(
-            f"{vi}: {'không có số liệu' if silent else 'số liệu gần bằng 0'} trong {steps} kỳ, mức thường thấy là khoảng "
-            f"{usual[0]} mỗi kỳ; có khả năng đơn vị chưa báo cáo.",
-            f"{en}: {'no figures' if silent else 'figures near zero'} for {steps} period(s), usually about {usual[1]} each; "
-            "probably not reported.",
+            f"{vi}: {what_vi} trong {steps} kỳ, mức thường thấy khoảng {usual[0]} mỗi kỳ; có khả năng chưa báo cáo đủ.",
+            f"{en}: {what_en} for {steps} period(s), usually about {usual[1]} each; probably not fully reported.",
         )
     if facts.kind == "backfilled_report":
         return Note(
-            f"{vi}: ghi nhận {actual[0]}, mức thường thấy khoảng {usual[0]}; phần vượt xấp xỉ phần thiếu của các kỳ ngay "
-            "trước, có khả năng là báo cáo bù.",
-            f"{en}: {actual[1]} reported, usually about {usual[1]}; the surplus about equals what the periods before lacked, "
-            "probably reported late.",
+            f"{vi}: ghi nhận {actual[0]}, mức thường thấy khoảng {usual[0]}; phần vượt xấp xỉ phần thiếu của các kỳ "
+            "ngay trước, có khả năng là báo cáo bù.",
+            f"{en}: {actual[1]} reported, usually about {usual[1]}; the surplus about equals what the periods "
+            "before lacked, probably reported late.",
         )
     if facts.kind == "unit_change":
         vi_ratio, en_ratio = number(max(facts.ratio, 1 / facts.ratio))
         sides = ("lớn gấp", "times larger") if facts.ratio > 1 else ("nhỏ đi", "times smaller")
         return Note(
-            f"{vi}: ghi nhận {actual[0]}, mức thường thấy khoảng {usual[0]}, {sides[0]} {vi_ratio} lần; có khả năng sai hoặc "
-            "đổi đơn vị tính.",
-            f"{en}: {actual[1]} reported, usually about {usual[1]}, {en_ratio} {sides[1]}; probably another unit of measure.",
+            f"{vi}: ghi nhận {actual[0]}, mức thường thấy khoảng {usual[0]}, {sides[0]} {vi_ratio} lần; có khả năng "
+            "sai hoặc đổi đơn vị tính.",
+            f"{en}: {actual[1]} reported, usually about {usual[1]}, {en_ratio} {sides[1]}; probably another "
+            "unit of measure.",
         )
     if facts.kind == "negative_correction":
         return Note(
-            f"{vi}: giá trị âm {actual[0]} ở chỉ tiêu không thể âm; có khả năng là số điều chỉnh giảm cho các kỳ trước.",
+            f"{vi}: giá trị âm {actual[0]} ở chỉ tiêu không thể âm; có khả năng là số điều chỉnh giảm các kỳ trước.",
             f"{en}: negative value {actual[1]} in a figure that cannot be negative; probably corrects earlier periods.",
         )
     return _moved(facts, vi, en)
+
+
+def _silence(facts: Facts) -> tuple[str, str]:
+    """What stands where reports are missing: nothing, nearly nothing, or a part."""
+    if facts.actual is None:
+        return "không có số liệu", "no figures"
+    if facts.expected is not None and facts.actual > 0.05 * facts.expected:
+        vi, en = number(facts.actual)
+        return f"chỉ ghi nhận trung bình {vi}", f"only {en} on average"
+    return "số liệu gần bằng 0", "figures near zero"
 
 
 def _moved(facts: Facts, vi: str, en: str) -> Note:
@@ -90,7 +99,9 @@ def _comparison(expected: float | None, actual: float | None) -> tuple[str, str]
         ratio = actual / expected if higher else expected / actual
         if 2 <= ratio < 1e6:
             vi, en = number(round(ratio, 1))
-            return (f"cao gấp {vi} lần", f"{en} times as high") if higher else (f"thấp hơn {vi} lần", f"{en} times lower")
+            return (
+                (f"cao gấp {vi} lần", f"{en} times as high") if higher else (f"thấp hơn {vi} lần", f"{en} times lower")
+            )
         if ratio < 2:
             vi, en = number(round(100 * abs(actual - expected) / expected, 1))
             return (f"cao hơn {vi} %", f"{en} % higher") if higher else (f"thấp hơn {vi} %", f"{en} % lower")

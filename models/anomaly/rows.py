@@ -75,5 +75,7 @@ def trailing_median(values: Floats, width: int) -> Floats:
 
 def running_mean(values: Floats, width: int) -> Floats:
     """Centred running mean, the series mirrored at its ends."""
-    found: Floats = ndimage.uniform_filter1d(values, width, axis=-1, mode="mirror" if values.shape[1] > 1 else "nearest")
+    found: Floats = ndimage.uniform_filter1d(
+        values, width, axis=-1, mode="mirror" if values.shape[1] > 1 else "nearest"
+    )
     return found

@@ -39,7 +39,9 @@ def shifts(flat: Floats, seen: Bools, season: int) -> list[list[tuple[int, float
     least = np.maximum(LEAST_SIGMAS * noise, STANDS_OUT * wander)
     found: list[list[tuple[int, float]]] = []
     for row in range(rows):
-        peaks = _peaks(size[row], float(least[row]), width) if noise[row] > 0 or wander[row] > 0 or size[row].any() else []
+        peaks = (
+            _peaks(size[row], float(least[row]), width) if noise[row] > 0 or wander[row] > 0 or size[row].any() else []
+        )
         dated = [(_date(flat[row], peak, width), float(change[row, peak])) for peak in peaks]
         unit = max(float(noise[row]), 1e-12 * float(np.abs(flat[row]).max()), 1e-300)
         found.append([(at, height / unit) for at, height in dated])

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.anomaly.baseline import Rows, from_scale, running_median, seasonal, spread, to_scale, trend_width
+from models.anomaly.baseline import Rows, from_scale, seasonal, spread, to_scale, trend_width
 from models.anomaly.evidence import TINY_SERIES, Evidence, settle
-from models.anomaly.rows import Bools, Floats, interpolate, mean, trailing_median
+from models.anomaly.rows import Bools, Floats, interpolate, mean, running_median, trailing_median
 from models.anomaly.tails import Prior, fit
 from models.anomaly.tet import Buckets, effect
 
 FIRST_FIT = 12
 WINDOW = 1024
-MEMORIES = (1, 5, 25)
+MEMORIES = ((1, 1.6), (5, 1.25), (25, 1.0))
+"""Widths of the trailing medians with the handicap of each: a short memory forecasts an outbreak well by following
+it, and so hides it; it is taken only where a long one is clearly worse, as for a series that wanders."""
 
 
 def checkpoints(length: int, window: int) -> list[int]:
@@ -48,9 +50,7 @@ def one_step(rows: Rows, level: float, prior: Prior, buckets: Buckets | None) ->
     return settle(rows, found, level)
 
 
-def _block(
-    part: Rows, scaled: Floats, known: int, level: float, prior: Prior, buckets: Buckets | None
-) -> Evidence:
+def _block(part: Rows, scaled: Floats, known: int, level: float, prior: Prior, buckets: Buckets | None) -> Evidence:
     """Fit on the first `known` steps, judge the others."""
     seen = part.seen[:, :known]
     profile, loss = _profile(scaled[:, :known], seen, part.season, scaled.shape[1])
@@ -97,9 +97,15 @@ def _level(flat: Floats, seen: Bools, known: int) -> Floats:
     last = np.maximum.accumulate(np.where(seen, steps, -1), axis=1)
     first = np.argmax(seen, axis=1)[:, None]
     filled = np.take_along_axis(flat, np.where(last < 0, first, last), axis=1)
-    levels = [trailing_median(filled, width) for width in MEMORIES if width == 1 or width < known]
+    usable = [(width, handicap) for width, handicap in MEMORIES if width == 1 or width < known]
+    levels = [trailing_median(filled, width) for width, _ in usable]
     past = seen[:, :known]
-    losses = np.stack([mean(np.abs(flat - each)[:, :known], past) for each in levels])
+    losses = np.stack(
+        [
+            handicap * mean(np.abs(flat - each)[:, :known], past)
+            for each, (_, handicap) in zip(levels, usable, strict=True)
+        ]
+    )
     best = np.argmin(losses, axis=0)
     found: Floats = np.stack(levels)[best, np.arange(flat.shape[0])]
     return found

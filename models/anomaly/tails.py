@@ -23,12 +23,14 @@ from models.anomaly.rows import Bools, Floats, ordered_quantile
 INNER = 0.90
 N_INNER = float(ndtri(INNER))
 OUTER = ((0, 0.975), (600, 0.985), (1200, 0.9925))
-"""The outer quantile by how many values there are: always about ten beyond it, so that the tail is read, not guessed."""
+"""The outer quantile by how many values there are: about ten lie beyond it, so the tail is read, not guessed."""
 SMALLEST = 1e-15
 HEAVIEST = 0.6
 LIGHTEST_POWER, STRONGEST_POWER = 0.5, 3.0
 LEAST_INNER = 0.4
 FARTHEST = 1e8
+UNSURE = 4.0
+"""What is to come strays further than a fit on n values says; heaviness and power grow by this over n."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ class Tail:
         beyond = np.maximum(exceed - 1.0, 0.0) if self.inside else exceed
         rank = (beyond + 0.5) / (self.count + (0.0 if self.inside else 1.0) + 1e-9)
         weight = self.trust * exceed / (exceed + self.rank_weight)
-        return np.clip(np.exp((1 - weight) * np.log(body) + weight * np.log(rank)), SMALLEST, 1.0)
+        found: Floats = np.clip(np.exp((1 - weight) * np.log(body) + weight * np.log(rank)), SMALLEST, 1.0)
+        return found
 
     def fitted(self, deviation: Floats) -> Floats:
         """The p-value of the fitted families alone."""
@@ -117,15 +120,16 @@ def fit(deviation: Floats, seen: Bools, prior: Prior, *, inside: bool) -> Tail:
     learned = np.where(usable, known / (known + prior.weight), 0.0)
     heaviness = np.maximum(learned * h + (1 - learned) * prior.heaviness, 1e-4)
     power = np.clip(learned * k + (1 - learned) * prior.power, LIGHTEST_POWER, STRONGEST_POWER)
+    if not inside:
+        heaviness = heaviness + UNSURE / np.maximum(count[:, None], 1)
+        power = power + UNSURE / np.maximum(count[:, None], 1)
     usual = np.where(usable, known / (known + prior.weight / 3), 0.0)
     scale = np.maximum(usual * base + (1 - usual) * N_INNER, LEAST_INNER)
-    return Tail(
-        scale, heaviness, power, trust, ordered, count[:, None].astype(np.float64), prior.rank_weight, inside
-    )
+    return Tail(scale, heaviness, power, trust, ordered, count[:, None].astype(np.float64), prior.rank_weight, inside)
 
 
 def _shapes(ordered: Floats, count: npt.NDArray[np.int64], base: Floats) -> tuple[Floats, Floats]:
-    """h and k of each row from the ratio of its outer to its inner quantile."""
+    """Parameters h and k of each row from the ratio of its outer to its inner quantile."""
     h, k = np.zeros_like(base), np.ones_like(base)
     for least, level in OUTER:
         normal = float(ndtri(level))

@@ -1,7 +1,7 @@
 """Tết, the moving new year: which steps of an axis it touches, and what it does to them.
 
-Decision: steps are laid into *buckets* that mean the same in every year (a day so many days from new year's day; January
-of a year with an early or a late Tết), and a bucket's usual deviation is learned like a seasonal phase. A bucket seen
+Decision: steps are laid into *buckets* that mean the same in every year (a day so many days from new year's day;
+January of a year with an early or a late Tết), and a bucket's usual deviation is learned like a seasonal phase. A bucket seen
 in fewer than two years teaches nothing yet: there the band is widened instead.
 """
 
@@ -28,7 +28,9 @@ def new_year(year: int) -> int | None:
     """Day number (days since 1970-01-01) of the first day of Tết by Viet Nam's own calendar, None if not known."""
     if not FIRST_YEAR <= year <= LAST_YEAR:
         return None
-    days = [day for day, name in country_holidays("VN", years=year, language="en_US").items() if name == "Lunar New Year"]
+    days = [
+        day for day, name in country_holidays("VN", years=year, language="en_US").items() if name == "Lunar New Year"
+    ]
     return (min(days) - date(1970, 1, 1)).days if days else None
 
 

@@ -44,9 +44,10 @@ class Windows:
 
 
 def period(line: Floats) -> int:
-    """Width of the windows: the lag of the highest peak of the autocorrelation, 125 when there is none (TSB-AD's rule).
+    """Width of the windows: the lag of the highest peak of the autocorrelation, 125 when there is none (as TSB-AD does).
 
-    A short lag is taken so many times that the window holds a shape, at least 32 steps; at most a quarter of the series.
+    A short lag is taken so many times that the window holds a shape, at least 32 steps; at most a quarter of the
+    series.
     """
     part = line[:ACF_POINTS] - line[:ACF_POINTS].mean()
     size = len(part)
