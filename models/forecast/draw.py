@@ -94,7 +94,7 @@ def express(
     steps = horizon + history.skipped
     asked = np.asarray(levels, dtype=np.float64)
     family = calibration.family(history.period, found.is_log)
-    at = np.arange(1, steps + 1) / max(history.period, 1)
+    at = np.arange(1.0, steps + 1)
     radius = calibration.radii(family, np.abs(2 * asked - 1), at, len(history.raw)) * found.scale
     quantiles = spread(found.median, radius, np.sign(asked - 0.5).tolist(), found.is_log, found.least)
     both = np.vstack([found.median, quantiles, members])

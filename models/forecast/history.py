@@ -4,8 +4,9 @@ Decisions:
 - Missing values at the end move the forecast's origin back; those at the start are dropped; those between are filled
   along the seasonally adjusted line, and count for nothing when the season is estimated.
 - Cumulative values ("ytd") become flows first; the answer is cumulated again from the last known value.
-- The newest `SEASON_STEPS` steps give the season and the newest `FIT_STEPS` the models, so that time and memory are
-  bounded; older values hardly weigh in exponential smoothing.
+- The newest `SEASON_CYCLES` cycles give the season and the newest `FIT_STEPS` steps the models, so that time and memory
+  are bounded; older values hardly weigh in exponential smoothing, and seasons change.
+- Steps shorter than a day follow the day, or the week where the series resembles itself more after a week.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from models.forecast.seasonal import Season, decompose, no_season
 from models.values import Floats, ForecastOptions, Series, Warned
 
 FIT_STEPS = 512
+SEASON_CYCLES = 24
 SEASON_STEPS = 50_000
+WEEK_CYCLES = 3
+"""Whole weeks that must be known before a series of hours or minutes may follow the week."""
+
 MAX_SKIPPED = 1_000
 CONSTANT_STEPS = 8
 """Fewer equal values than this do not prove that a series is constant."""
@@ -110,7 +115,7 @@ def understand(series: Series, options: ForecastOptions) -> History | PlatformEr
         return InvalidInputError.at(
             "/series", "Chuỗi không có giá trị nào.", "The series has no value.", code="no-values"
         )
-    period = options.season_length or series.axis.season
+    period = options.season_length or _period(series, values)
     skipped = len(values) - 1 - int(known[-1])
     warnings = _remarks(series, options, known, skipped)
     running = None
@@ -130,11 +135,22 @@ def understand(series: Series, options: ForecastOptions) -> History | PlatformEr
     return prepare(values[known[0] : known[-1] + 1], period, skipped, _floor(series, values), running, warnings)
 
 
+def _period(series: Series, values: Floats) -> int:
+    """The frequency's season; for hours and minutes the week where it tells more than the day."""
+    day = series.axis.season
+    week = 7 * day
+    if series.axis.frequency.unit not in ("H", "min") or len(values) < WEEK_CYCLES * week:
+        return day
+    recent = values[-SEASON_CYCLES * week :]
+    losses = [float(np.nanmean(np.abs(recent[week:] - recent[week - lag : len(recent) - lag]))) for lag in (day, week)]
+    return week if losses[1] < losses[0] else day
+
+
 def _remarks(series: Series, options: ForecastOptions, known: npt.NDArray[np.int64], skipped: int) -> list[Warned]:
     found = [TRAILING] if skipped else []
     found += [FILLED] if len(known) < known[-1] - known[0] + 1 else []
     found += [NEGATIVE] if series.kind in ("count", "positive") and (series.values[known] < 0).any() else []
-    found += [TRIMMED] if len(series.values) > SEASON_STEPS else []
+    found += [TRIMMED] if len(series.values) > FIT_STEPS else []
     found += [IGNORED] if series.known_future or options.holidays else []
     return found
 
@@ -151,7 +167,7 @@ def prepare(
 ) -> History:
     """Fill, scale and adjust values whose first and last are known."""
     warnings = list(warnings)
-    values = values[-SEASON_STEPS:]
+    values = values[-min(SEASON_STEPS, max(FIT_STEPS, SEASON_CYCLES * period)) :]
     values = values[np.flatnonzero(~np.isnan(values))[0] :]
     scale = float(np.nanmax(np.abs(values))) or 1.0
     values = values / scale

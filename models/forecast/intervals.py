@@ -36,8 +36,8 @@ class Family:
     """What was learned over like series.
 
     `growth` is the exponent of the scale's growth with the horizon; `prior` the one-step scale (relative to the mean
-    level) of a series without history; `steps` (k,) and `sizes` (s,) are the knots in horizon / season and history
-    length of `radii` (k, levels); `stretch` (s,) multiplies them for short histories.
+    level) of a series without history; `steps` (k,) and `sizes` (s,) are the knots in horizon and history length of
+    `radii` (k, levels) and `stretch` (s,), which multiplies the radii of short histories.
     """
 
     growth: float
@@ -97,7 +97,7 @@ class Calibration:
         return self.families.get(name, self.families["any"])
 
     def radii(self, family: Family, levels: Floats, steps: Floats, size: int) -> Floats:
-        """Radii (level, step) of two-sided levels, at horizons measured in `family.steps`' unit.
+        """Radii (level, step) of two-sided levels, at horizons of so many steps.
 
         Linear between knots; in the level's normal score, beyond the last along the line through the origin.
         """

@@ -29,7 +29,7 @@ DRAWN = ((1, 40, 8, 150), (4, 60, 8, 150), (12, 120, 18, 150), (52, 200, 26, 40)
 
 CUTS = 4
 LEVELS = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99])
-STEPS = {1: (1, 2, 3, 4, 6, 8, 12), 4: (1, 2, 3, 4, 6, 8, 12), 12: (1, 2, 3, 6, 9, 12, 18, 24)}
+STEPS = {1: (1, 2, 3, 4, 6, 8, 12), 4: (1, 2, 3, 4, 6, 8, 12), 12: (1, 2, 3, 6, 9, 12, 18, 24, 36, 48)}
 SIZES = np.array([6.0, 10.0, 16.0, 28.0, 56.0, 112.0, 224.0])
 MIN_SCORES = 400
 """A family with fewer scores is left to the general one."""
@@ -174,7 +174,7 @@ def _family(scored: Sequence[Scored], growth: float, prior: float) -> Family:
     stretch = np.array([_stretch(table, size) for size in SIZES])
     table[:, 1] /= np.interp(np.log(table[:, 3]), np.log(SIZES), stretch)
     radii = np.stack([_radii(table, knot) for knot in knots])
-    return Family(growth, prior, knots / max(period, 1) if period else knots / 12, radii, SIZES, stretch)
+    return Family(growth, prior, knots, radii, SIZES, stretch)
 
 
 def _stretch(table: Floats, size: float) -> float:
