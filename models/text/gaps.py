@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 # Gaps are worked through in blocks whose columns fit the processor's second cache.
-BLOCK = 1 << 14
+BLOCK = 1 << 13
 # The widest feature of the gap behind atom i sees the atoms i - LEFT … i + RIGHT.
 LEFT, RIGHT = 2, 3
 MAX_LENGTH = 4
@@ -36,7 +36,9 @@ _WALL = "\n"
 _COPIES = np.ones(1 << _KIND_BITS, np.int64)
 _COPIES[Kind.SPACE], _COPIES[Kind.BREAK] = 0, LEFT
 _DIGIT = re.compile(r"\d")
-_ODD = np.array([0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1], np.uint32)
+_FIRST, _SECOND, _STEP = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77), np.uint32(0x27D4EB2F)
+_U1, _U3, _U4, _U6, _U8, _U9, _U12 = (np.uint32(places) for places in (1, 3, 4, 6, 8, 9, 12))
+_RIME, _ONSET = np.uint32(0xFF << 3), np.uint32(1 << 11)
 
 
 def code(atom: str) -> int:
@@ -126,7 +128,7 @@ def rows(texts: Sequence[str], codes: Codes) -> Rows:
 
 def mix(left: Words, right: Words) -> Words:
     """Hash of two hashes, order kept (multiply and xor-shift in 32 bits)."""
-    mixed = left * _ODD[0] ^ (right + _ODD[3]) * _ODD[1]
+    mixed = left * _FIRST ^ (right + _STEP) * _SECOND
     return np.asarray(mixed ^ mixed >> np.uint32(15))
 
 
@@ -148,10 +150,15 @@ class Lexicon:
             table[words >> np.uint32(32 - bits)] |= np.uint8(1 << n)
         return cls(table)
 
-    def holds(self, hashes: Words, syllables: int) -> Words:
-        """1 where a word of that many syllables has the hash, else 0."""
-        shift = np.uint32(32 - (len(self.table).bit_length() - 1))
-        return np.asarray(self.table[hashes >> shift] >> np.uint8(syllables - 2) & np.uint8(1), np.uint32)
+    def held(self, two: Words, three: Words, four: Words) -> tuple[Words, Words]:
+        """At the first atom of every run: whether the run of two is a word; that with the runs of three and four.
+
+        The second column has a bit for each length and is as long as `four`.
+        """
+        shift, n = np.uint32(32 - (len(self.table).bit_length() - 1)), len(four)
+        pairs = self.table[two >> shift] & np.uint8(1)
+        flags = pairs[:n] | self.table[three[:n] >> shift] & np.uint8(2) | self.table[four >> shift] & np.uint8(4)
+        return pairs.astype(np.uint32), flags.astype(np.uint32)
 
 
 def word_hash(word: str) -> tuple[int, int]:
@@ -164,14 +171,16 @@ def word_hash(word: str) -> tuple[int, int]:
 
 
 FEATURES = 14
+_FACTORS = np.random.default_rng(1).integers(1 << 28, 1 << 31, (FEATURES, 1), np.uint32) << np.uint32(1) | np.uint32(1)
+_SALTS = np.random.default_rng(2).integers(0, 1 << 32, (FEATURES, 1), np.uint32)
 
 
-def features(row: Rows, lexicon: Lexicon, begin: int, end: int) -> Iterator[Words]:
-    """The features of the gaps behind the atoms `begin` … `end - 1`: FEATURES columns of shape (end - begin,).
+def features(row: Rows, lexicon: Lexicon, begin: int, end: int) -> Words:
+    """The features of the gaps behind the atoms `begin` … `end - 1`; shape (FEATURES, end - begin).
 
     Atoms are called l, L (left of the gap) and R, r (right of it): bigram LR, trigrams lLR and LRr, the syllables
-    alone and with the kinds around, the pairs lL and Rr, the kinds alone, which words of the lexicon begin, end or
-    lie across, and how the syllables' sounds agree (reduplication, foreign words).
+    alone, the pairs lL and Rr, the syllables with the kinds of L and R, the four kinds, which words of the lexicon
+    begin, end or lie across, and how the sounds agree (reduplication, foreign words).
     `begin` ≥ LEFT and `end` + RIGHT ≤ n.
     """
     n = end - begin
@@ -184,69 +193,54 @@ def features(row: Rows, lexicon: Lexicon, begin: int, end: int) -> Iterator[Word
     def at(column: Words, offset: int) -> Words:
         return column[LEFT + offset : LEFT + offset + n]
 
-    left, right = at(hashes, 0), at(hashes, 1)
-    pair = at(kinds, 0) << np.uint32(4) | at(kinds, 1)
-    known = _known(lexicon, two, three, four, n)
-    yield at(two, 0)
-    yield at(three, -1)
-    yield at(three, 0)
-    yield left
-    yield right
-    yield at(two, -1)
-    yield at(two, 1)
-    yield at(kinds, -1) << np.uint32(12) | pair << np.uint32(4) | at(kinds, 2)
-    yield known
-    yield known << np.uint32(8) | pair
-    yield mix(pair, left)
-    yield mix(pair, right)
-    sounds = row.sounds[begin - LEFT : end + RIGHT]
-    yield _alike(sounds, left == right, n) << np.uint32(8) | pair
-    yield _echoes(sounds, n)
+    pair = at(kinds, 0) << _U4 | at(kinds, 1)
+    around = at(kinds, -1) << _U12 | pair << _U4 | at(kinds, 2)
+    pairs, held = lexicon.held(two, three, four)
+    # The runs from l's left neighbour, from l, from L; and the pair that begins at R.
+    known = held[:n] | held[1 : 1 + n] << _U3 | held[2 : 2 + n] << _U6 | pairs[3 : 3 + n] << _U9
+    alike, echoes = _agreement(row.sounds[begin - LEFT : end + RIGHT], n)
+    out = np.empty((FEATURES, n), np.uint32)
+    out[0], out[1], out[2] = at(two, 0), at(three, -1), at(three, 0)
+    out[3], out[4], out[5], out[6] = at(hashes, 0), at(hashes, 1), at(two, -1), at(two, 1)
+    out[7], out[8], out[9] = around, known, known << _U8 | pair
+    out[10], out[11] = mix(pair, out[3]), mix(pair, out[4])
+    out[12] = (alike << _U1 | (out[3] == out[4])) << _U8 | pair
+    out[13] = echoes
+    return out
 
 
-def _alike(sounds: Words, same: Bools, n: int) -> Words:
-    """Eleven bits a gap: syllables the same, onsets, rimes, both tones, and which are Vietnamese."""
-    left, right = sounds[LEFT : LEFT + n], sounds[LEFT + 1 : LEFT + 1 + n]
-    differ = left ^ right
-    spoken = (left > 0) & (right > 0)
-    bits = same.astype(np.uint32) << np.uint32(10)
-    bits |= (((differ >> np.uint32(_RIME_BITS + _TONE_BITS)) == 0) & spoken).astype(np.uint32) << np.uint32(9)
-    bits |= (((differ >> np.uint32(_TONE_BITS) & np.uint32(0xFF)) == 0) & spoken).astype(np.uint32) << np.uint32(8)
-    bits |= (left & np.uint32(7)) << np.uint32(5) | (right & np.uint32(7)) << np.uint32(2)
-    bits |= (left > 0).astype(np.uint32) << np.uint32(1) | (right > 0).astype(np.uint32)
-    return bits
+def _agreement(sounds: Words, n: int) -> tuple[Words, Words]:
+    """How the sounds around a gap agree; two columns of shape (n,).
 
-
-def _echoes(sounds: Words, n: int) -> Words:
-    """Fourteen bits a gap: equal onsets and equal rimes among l, L, R, r, and which of the four are Vietnamese."""
-    onsets, rimes = sounds >> np.uint32(_RIME_BITS + _TONE_BITS), sounds >> np.uint32(_TONE_BITS) & np.uint32(0xFF)
+    `alike`, ten bits of twelve: onsets and rimes of L and R the same, both tones, which of the two are Vietnamese.
+    `echoes`, fourteen bits: equal onsets and rimes of neighbours and next neighbours among l, L, R, r, and which of
+    them are Vietnamese.
+    """
     spoken = sounds > 0
-    code = np.zeros(n, np.uint32)
-    for distance, offsets in ((1, (-1, 0, 1)), (2, (-1, 0))):
+    signs = spoken.astype(np.uint32) << _U4
+    for distance, place in ((1, np.uint32(0)), (2, np.uint32(2))):
+        differ = sounds[:-distance] ^ sounds[distance:]
         both = spoken[:-distance] & spoken[distance:]
-        for column in (onsets, rimes):
-            equal = (column[:-distance] == column[distance:]) & both
-            for offset in offsets:
-                code <<= np.uint32(1)
-                code |= equal[LEFT + offset : LEFT + offset + n]
-    for offset in (-1, 0, 1, 2):
-        code <<= np.uint32(1)
-        code |= spoken[LEFT + offset : LEFT + offset + n]
-    return code
+        rimes = (differ & _RIME == 0) & both
+        signs[:-distance] |= ((differ < _ONSET) & both).astype(np.uint32) << place | rimes.astype(np.uint32) << (
+            place + _U1
+        )
+    before, left, right = (signs[LEFT + offset : LEFT + offset + n] for offset in (-1, 0, 1))
+    tones = sounds & np.uint32(7)
+    alike = (left & np.uint32(0b10011)) | (right & np.uint32(0b10000)) << _U1
+    alike |= tones[LEFT : LEFT + n] << _U6 | tones[LEFT + 1 : LEFT + 1 + n] << _U9
+    echoes = before | left << np.uint32(5) | (right & np.uint32(0b10011)) << np.uint32(10)
+    echoes |= (signs[LEFT + 2 : LEFT + 2 + n] & np.uint32(0b10000)) << np.uint32(11)
+    return alike, echoes
 
 
-def _known(lexicon: Lexicon, two: Words, three: Words, four: Words, n: int) -> Words:
-    """Ten bits a gap: which runs of two, three and four atoms at and around it are words of the lexicon."""
-    code = np.zeros(n, np.uint32)
-    held = [lexicon.holds(column, size) for size, column in ((2, two), (3, three), (4, four))]
-    for size, offset in ((2, 0), (2, -1), (2, 1), (3, 0), (3, -1), (4, 0), (4, -1), (4, -2), (3, -2), (2, -2)):
-        code <<= np.uint32(1)
-        code |= held[size - 2][LEFT + offset : LEFT + offset + n]
-    return code
+def slots(row: Rows, lexicon: Lexicon, begin: int, end: int, bits: int) -> Words:
+    """Where each feature's weight lies in a table of 2**bits weights; shape (FEATURES, end - begin).
 
-
-def slots(row: Rows, lexicon: Lexicon, begin: int, end: int, bits: int) -> Iterator[Words]:
-    """Where each feature's weight lies in a table of 2**bits weights: FEATURES columns of shape (end - begin,)."""
-    shift = np.uint32(32 - bits)
-    for number, feature in enumerate(features(row, lexicon, begin, end)):
-        yield (feature * _ODD[2 + number % 3] + np.uint32(number * 0x3C6EF372 & 0xFFFFFFFF)) * _ODD[0] >> shift
+    Multiply-shift hashing (Dietzfelbinger et al. 1997), one odd factor a feature.
+    """
+    places = features(row, lexicon, begin, end)
+    places *= _FACTORS
+    places += _SALTS
+    places >>= np.uint32(32 - bits)
+    return places

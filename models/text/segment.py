@@ -118,9 +118,8 @@ class Segmenter(Model[Document, TextOptions, Segmentation]):
         sums = np.zeros(n, np.int32)
         for begin in range(LEFT, n - RIGHT, BLOCK):
             end = min(begin + BLOCK, n - RIGHT)
-            block = sums[begin:end]
-            for places in slots(row, self.lexicon, begin, end, self.bits):
-                block += self.weights[places]
+            places = slots(row, self.lexicon, begin, end, self.bits)
+            np.sum(self.weights[places], axis=0, dtype=np.int32, out=sums[begin:end])
         return sums
 
     def finish(self, computed: Decided) -> list[Segmentation | PlatformError]:

@@ -10,74 +10,59 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.text.gaps import Bools, Rows, hash_of
+from models.text.gaps import LEFT, Bools, Ints, Rows, hash_of
 from models.text.script import Kind
 
 _HEADINGS = np.array(
     [hash_of(word) for word in ("điều", "khoản", "chương", "mục", "phần", "bài", "câu", "bước", "lục")],
     np.uint32,
 )
-_LETTERS = (Kind.LOWER, Kind.TITLE, Kind.UPPER, Kind.MIXED)
+_LETTERS = np.isin(np.arange(16), (Kind.LOWER, Kind.TITLE, Kind.UPPER, Kind.MIXED))
+_NUMBERS = np.isin(np.arange(16), (Kind.NUMBER, Kind.UPPER, Kind.TITLE))
+_LONGEST_NUMBER = 6
+_MOST_CLOSERS = 3
 
 
 def sentence_ends(row: Rows) -> Bools:
-    """True at the last atom of every sentence; shape (n,)."""
-    kinds, n = row.kinds, len(row.kinds)
-    if n < 4:
-        return np.zeros(n, np.bool_)
-    real = kinds != Kind.WALL
-    tail = _tail(row)
-    ahead = np.full(n, Kind.WALL, np.uint8)
-    ahead[:-1] = kinds[1:]
-    begins = (ahead != Kind.LOWER) & (row.spaced | ((ahead == Kind.TITLE) & real))
-    followed = np.zeros(n, np.bool_)
-    followed[:-1] = tail[1:]
-    ends = tail & begins & ~followed & ~_enumerators(row)
-    ends |= real & (ahead == Kind.WALL) & ~_goes_on(row, tail)
-    ends[np.maximum(_last_atoms(row), 0)] = True
-    return np.asarray(ends & real)
+    """True at the last atom of every sentence; shape (n,). Walls stand around, so no neighbour is out of bounds."""
+    found = np.zeros(len(row.kinds), np.bool_)
+    found[_after_stops(row)] = True
+    found[_before_breaks(row)] = True
+    return found
 
 
-def _tail(row: Rows) -> Bools:
-    """Stops, and the closing marks behind them (at most three)."""
-    stop, closer = row.kinds == Kind.STOP, row.kinds == Kind.CLOSER
-    tail = stop.copy()
-    before = np.zeros_like(row.spaced)
-    before[1:] = row.spaced[:-1]
-    attached = closer & (~before | row.spaced)
-    for _ in range(3):
-        tail[1:] |= attached[1:] & tail[:-1]
-    return np.asarray(tail)
+def _after_stops(row: Rows) -> Ints:
+    """Last atoms of sentences that a stop ends: the stop itself or the closing marks behind it."""
+    kinds, spaced = row.kinds, row.spaced
+    stops = np.flatnonzero(kinds == Kind.STOP)
+    stops = stops[~_enumerates(row, stops)]
+    last = stops
+    for _ in range(_MOST_CLOSERS):
+        last = last + ((kinds[last + 1] == Kind.CLOSER) & (~spaced[last] | spaced[last + 1]))
+    ahead = kinds[last + 1]
+    begins = (spaced[last] & (ahead != Kind.LOWER)) | ((ahead == Kind.TITLE) & (last == stops))
+    return np.asarray(last[begins & (ahead != Kind.STOP)], np.int64)
 
 
-def _enumerators(row: Rows) -> Bools:
+def _enumerates(row: Rows, stops: Ints) -> Bools:
     """Stops behind the number of a heading or list item, which end no sentence."""
     kinds = row.kinds
-    stop = kinds == Kind.STOP
-    number = np.isin(kinds, (Kind.NUMBER, Kind.UPPER, Kind.TITLE)) & (row.ends - row.starts <= 6)
-    first = np.zeros_like(stop)
-    first[1:] = kinds[:-1] == Kind.WALL
-    heading = np.zeros_like(stop)
-    heading[1:] = np.isin(row.hashes[:-1], _HEADINGS) & first[:-1]
-    short = number & (first | heading) & ((kinds != Kind.TITLE) | (row.ends - row.starts == 1))
-    found = np.zeros_like(stop)
-    found[1:] = short[:-1] & stop[1:]
-    return np.asarray(found)
+    number, before = stops - 1, stops - 2
+    length = row.ends[number] - row.starts[number]
+    short = _NUMBERS[kinds[number]] & (length <= np.where(kinds[number] == Kind.TITLE, 1, _LONGEST_NUMBER))
+    heading = np.isin(row.hashes[before], _HEADINGS) & (kinds[np.maximum(stops - 3, 0)] == Kind.WALL)
+    return np.asarray(short & ((kinds[before] == Kind.WALL) | heading))
 
 
-def _goes_on(row: Rows, tail: Bools) -> Bools:
-    """Atoms before a line break where the next line continues the sentence."""
-    kinds, n = row.kinds, len(row.kinds)
-    after = np.full(n, Kind.WALL, np.uint8)
-    second = after.copy()
-    after[:-3], second[:-4] = kinds[3:], kinds[4:]
-    found = np.isin(kinds, _LETTERS) & (after == Kind.LOWER) & (second != Kind.CLOSER) & ~tail
-    return np.asarray(found)
+def _before_breaks(row: Rows) -> Ints:
+    """Atoms before a line break or the text's end, unless the next line plainly goes on.
 
-
-def _last_atoms(row: Rows) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Index of the last atom of every text; that of a wall or an earlier text's atom where a text has none."""
-    places = np.flatnonzero(row.kinds != Kind.WALL)
-    if not len(places):
-        return np.zeros(0, np.int64)
-    return np.asarray(places[np.maximum(np.searchsorted(places, row.borders[1:]) - 1, 0)], np.int64)
+    It does when there is a letter before the break, and behind it a small letter that is no item's mark ("a)").
+    """
+    kinds = row.kinds
+    last = np.flatnonzero((kinds[:-1] != Kind.WALL) & (kinds[1:] == Kind.WALL))
+    after = np.minimum(last + LEFT + 1, len(kinds) - 1)
+    second = np.minimum(after + 1, len(kinds) - 1)
+    goes_on = _LETTERS[kinds[last]] & (kinds[after] == Kind.LOWER) & (kinds[second] != Kind.CLOSER)
+    same = np.searchsorted(row.borders, last, "right") == np.searchsorted(row.borders, after, "right")
+    return np.asarray(last[~(goes_on & same)], np.int64)

@@ -44,10 +44,7 @@ def gaps_of(items: Sequence[Labelled], lexicon: Lexicon, codes: Codes, bits: int
     real = row.kinds != Kind.WALL
     every = np.flatnonzero(real[:-1] & real[1:])
     targets = np.concatenate([item.targets for item in items])
-    end = len(row.hashes) - RIGHT
-    places = np.empty((FEATURES, end - LEFT), np.int32)
-    for number, column in enumerate(slots(row, lexicon, LEFT, end, bits)):
-        places[number] = column
+    places = slots(row, lexicon, LEFT, len(row.hashes) - RIGHT, bits).astype(np.int32)
     spaced = row.spaced[every]
     return Gaps(np.ascontiguousarray(places[:, every[spaced] - LEFT].T), targets[spaced])
 
