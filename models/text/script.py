@@ -30,7 +30,7 @@ _UPPERS = "".join(c for c in map(chr, (*range(0x41, 0x250), *range(0x1E00, 0x1F0
 _UPPER = f"[{_UPPERS}]"
 _ABBREVIATIONS = (
     "TP|Tp|tp|TX|Tx|tx|TT|Tt|Q|q|P|p|H|h|X|GS|Gs|PGS|Pgs|TSKH|TS|Ts|ThS|Ths|Th|BS|Bs|BSCK|DS|Ds|KS|Ks|KTS|CN|LS|Ls"
-    "|NCS|NSND|NSƯT|Nxb|NXB|nxb|ĐT|Đt|đt|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Co|Corp|Ltd|Inc|No|vs|v\\.v|tr|Tr|VD|Vd|vd"
+    "|NCS|NSND|NSƯT|Nxb|NXB|nxb|ĐH|ĐT|Đt|đt|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Co|Corp|Ltd|Inc|No|vs|v\\.v|tr|Tr|VD|Vd|vd"
 )
 
 ATOM = re.compile(

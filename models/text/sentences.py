@@ -19,6 +19,7 @@ _HEADINGS = np.array(
 )
 _LETTERS = np.isin(np.arange(16), (Kind.LOWER, Kind.TITLE, Kind.UPPER, Kind.MIXED))
 _NUMBERS = np.isin(np.arange(16), (Kind.NUMBER, Kind.UPPER, Kind.TITLE))
+_FRESH = np.isin(np.arange(16), (Kind.WALL, Kind.STOP))
 _LONGEST_NUMBER = 6
 _MOST_CLOSERS = 3
 
@@ -51,7 +52,7 @@ def _enumerates(row: Rows, stops: Ints) -> Bools:
     length = row.ends[number] - row.starts[number]
     short = _NUMBERS[kinds[number]] & (length <= np.where(kinds[number] == Kind.TITLE, 1, _LONGEST_NUMBER))
     heading = np.isin(row.hashes[before], _HEADINGS) & (kinds[np.maximum(stops - 3, 0)] == Kind.WALL)
-    return np.asarray(short & ((kinds[before] == Kind.WALL) | heading))
+    return np.asarray(short & (_FRESH[kinds[before]] | heading))
 
 
 def _before_breaks(row: Rows) -> Ints:
