@@ -20,6 +20,7 @@ _FULL = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "S
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _POSTGRES_DAMAGED = ("XX001", "XX002")
 _POSTGRES_AWAY = ("08", "53", "57", "58")
+_UNREACHABLE = ("OperationalError", "InterfaceError")
 _POSTGRES_RACE = ("40001", "40P01", "55P03")
 
 
@@ -43,11 +44,7 @@ def translate(error: DBAPIError | TimeoutError | sqlite3.Error, where: Path | st
     state = getattr(cause, "sqlstate", None)
     if isinstance(error, DBAPIError) and (state is not None or error.connection_invalidated):
         return _postgres(str(state or "08006"), where)
-    if (
-        cause is not None
-        and type(cause).__module__.startswith("psycopg")
-        and type(cause).__name__ == "OperationalError"
-    ):
+    if any(kind.__name__ in _UNREACHABLE and kind.__module__.startswith("psycopg") for kind in type(cause).__mro__):
         return _away()
     return None
 

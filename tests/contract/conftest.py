@@ -8,7 +8,7 @@ import pytest
 
 from registry.database import Database
 from registry.founding import found
-from tests.registry.making import postgres, postgres_binaries
+from tests.registry.making import Postgres, postgres_binaries
 
 
 @pytest.fixture(scope="session")
@@ -19,11 +19,18 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Database]:
+def server() -> Iterator[Postgres]:
     binaries = postgres_binaries()
     if binaries is None:
         pytest.skip("no PostgreSQL server binaries on this machine")
-    with postgres(binaries) as url:
-        database = found(url)
-        yield database
-        database.close()
+    server = Postgres(binaries)
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgresql(server: Postgres) -> Iterator[Database]:
+    database = found(server.url)
+    yield database
+    database.close()

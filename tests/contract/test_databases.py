@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import delete, func, insert, select, text, update
 
-from models.errors import ConflictError, IntegrityError
+from models.errors import ConflictError, IntegrityError, UnavailableError
 from registry.chain import new_chain_uid
 from registry.checkpoints import Checkpointer
 from registry.database import Database
@@ -20,6 +20,7 @@ from registry.signatures import Signer
 from registry.tables import SCHEMA, facts, ledger, metadata
 from registry.vault import erase, saw
 from registry.verify import verify_ledger
+from tests.registry.making import Postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -127,3 +128,23 @@ def test_two_writers_of_one_chain_never_overwrite_each_other(database: Database,
         query = select(func.count()).where(ledger.c.chain_uid.in_(chains), ledger.c.event == "inference")
         assert connection.execute(query).scalar_one() == 6
     assert verify_ledger(database.url, tmp_path, Signer.generate("checkpoint").public).ok
+
+
+def test_a_server_stopped_hard_is_unavailable_then_everything_goes_on(
+    postgresql: Database, server: Postgres, tmp_path: Path
+):
+    book = Ledger(postgresql, new_chain_uid("stop"))
+    book.start()
+    assert book.note({"event": "before"}).wait(10)
+    server.stop(hard=True)
+    receipt = book.note({"event": "during"})
+    with pytest.raises(UnavailableError) as away:
+        postgresql.revisions()
+    assert away.value.retry_after_seconds >= 1
+    assert not receipt.wait(0.3)
+    assert book.fault is not None
+    server.start()
+    assert receipt.wait(15)
+    assert postgresql.revisions() is not None
+    assert book.close()
+    assert verify_ledger(postgresql.url, tmp_path, Signer.generate("checkpoint").public).ok

@@ -6,12 +6,11 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -95,31 +94,38 @@ def postgres_binaries() -> Path | None:
     return found[0] if found else Path(on_path).parent if on_path else None
 
 
-@contextmanager
-def postgres(binaries: Path) -> Iterator[str]:
-    """A throw-away PostgreSQL server on a free port; yields its address. It refuses root, so it gets another user."""
-    folder = Path(tempfile.mkdtemp(prefix="aichung-pg-"))
-    user = None
-    if os.geteuid() == 0:
-        names = {entry.pw_name for entry in pwd.getpwall()}
-        user = "postgres" if "postgres" in names else "nobody"
-        shutil.chown(folder, user)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    data = folder / "data"
-    run = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    words = [binaries / "initdb", "-D", data, "-U", "aichung", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"]
-    subprocess.run(words, check=True, **run)
-    options = [binaries / "postgres", "-D", data, "-p", str(port), "-k", folder, "-h", "127.0.0.1", "-F"]
-    server = subprocess.Popen(options, **run)
-    try:
-        _wait(port, server)
-        yield f"postgresql://aichung@127.0.0.1:{port}/postgres"
-    finally:
-        server.terminate()
-        server.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
+class Postgres:
+    """A throw-away PostgreSQL server on a free port. The server refuses root, so it then runs as another user."""
+
+    def __init__(self, binaries: Path) -> None:
+        self._binaries = binaries
+        self._folder = Path(tempfile.mkdtemp(prefix="aichung-pg-"))
+        user = None
+        if os.geteuid() == 0:
+            user = "postgres" if "postgres" in {entry.pw_name for entry in pwd.getpwall()} else "nobody"
+            shutil.chown(self._folder, user)
+        self._run = {"user": user, "cwd": self._folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self.url = f"postgresql://aichung@127.0.0.1:{self._port}/postgres"
+        words = ["-D", self._folder / "data", "-U", "aichung", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"]
+        subprocess.run([binaries / "initdb", *words], check=True, **self._run)
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        words = ["-D", self._folder / "data", "-p", str(self._port), "-k", self._folder, "-h", "127.0.0.1", "-F"]
+        self._server = subprocess.Popen([self._binaries / "postgres", *words], **self._run)
+        _wait(self._port, self._server)
+
+    def stop(self, *, hard: bool = False) -> None:
+        if self._server is not None:
+            self._server.send_signal(signal.SIGQUIT if hard else signal.SIGINT)
+            self._server.wait(20)
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
