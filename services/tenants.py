@@ -3,6 +3,9 @@
 Decision: a tenant's id is opaque and never changes; code, vintage and name are facts about it (63 provinces became
 34 on 1 July 2025, and a code without its vintage is ambiguous). Who stands above whom is the `parent` alone.
 
+Decision: the platform's own tenant is called `platform` in every installation: the bundled models are its, before
+anybody has entered an organisation.
+
 Decision: a parent sees its children's results, never their keys; the platform's own tenant is no parent of anybody,
 so running the platform gives no sight of anyone's results.
 """
@@ -111,7 +114,8 @@ def insert_tenant(connection: Connection, new: NewTenant, at: datetime) -> Tenan
         raise ConflictError(
             "Đơn vị vận hành nền tảng đã có.", "The platform's own tenant already exists.", code="tenant-exists"
         )
-    tenant = Tenant(opaque_id("t_"), new.code, new.vintage, new.name, new.kind, new.level, new.parent, at)
+    own = PLATFORM if new.kind == PLATFORM else opaque_id("t_")
+    tenant = Tenant(own, new.code, new.vintage, new.name, new.kind, new.level, new.parent, at)
     connection.execute(
         insert(table).values(
             id=tenant.id, code=tenant.code, vintage=tenant.vintage, name=tenant.name,

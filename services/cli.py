@@ -1,0 +1,74 @@
+"""The command line: `aichung COMMAND …`.
+
+Decision: a command names its module in the table below and the module is imported when the command is used: the
+file is the unit of laziness, so `aichung keys` never waits for Ray and `aichung --help` waits for nothing.
+
+Decision: what the machine's operator does to the installation itself (keys, tenants, verification, doctor) works on
+its home without a running platform; what a caller does (predictions, models, usage) goes over HTTP like anybody's
+call.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from models.errors import PlatformError
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "serve": ("services.cli_serve:app", "Chạy nền tảng | Run the platform"),
+    "doctor": ("services.cli_doctor:app", "Kiểm tra máy và bản cài đặt | Check machine and installation"),
+    "keys": ("services.cli_keys:app", "Khóa: cấp, liệt kê, thay, thu hồi | Keys: issue, list, rotate, revoke"),
+    "tenants": ("services.cli_tenants:app", "Đơn vị: đăng ký, liệt kê | Organisations: enter, list"),
+    "models": ("services.cli_models:app", "Mô hình: liệt kê, thẻ, dừng | Models: list, card, suspend"),
+    "nlp": ("services.cli_predict:language", "Gọi tác vụ ngôn ngữ | Call a language task"),
+    "forecast": ("services.cli_predict:forecasting", "Dự báo từ tệp CSV | Forecast a CSV file"),
+    "anomalies": ("services.cli_predict:detection", "Tìm bất thường trong tệp CSV | Find anomalies in a CSV file"),
+    "audit": ("services.cli_audit:app", "Nhật ký: kiểm chứng, đọc, bằng chứng | Ledger: verify, read, prove"),
+    "usage": ("services.cli_usage:app", "Mức sử dụng và chỉ số | Usage and figures"),
+    "train": ("services.cli_train:app", "Huấn luyện một mô hình đi kèm | Train a bundled model"),
+    "data": ("services.cli_data:app", "Danh mục dữ liệu | The data catalogue"),
+    "bench": ("services.cli_bench:app", "Đo hiệu năng | Measure performance"),
+}
+"""Command → (module:app, help in both languages)."""
+
+
+class Commands(TyperGroup):
+    """The group of all commands; each is imported when it is called, not when it is listed."""
+
+    def __init__(self) -> None:
+        listed: dict[str, Any] = {name: TyperCommand(name=name, help=text) for name, (_, text) in COMMANDS.items()}
+        super().__init__(
+            name="aichung",
+            help="AI Chung: nền tảng AI dùng chung | the shared AI platform",
+            commands=listed,
+            no_args_is_help=True,
+        )
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that is called, with its module imported."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        if name is None or listed is None:
+            return name, listed, rest
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command: Any = typer.main.get_command(getattr(import_module(module), attribute))
+        return name, command, rest
+
+
+def main() -> None:
+    """Run the command line; an error of the platform is told in both languages and ends with exit code 1."""
+    try:
+        Commands()(prog_name="aichung")
+    except PlatformError as error:
+        print(f"✗ {error.note.vi}", file=sys.stderr)
+        if error.note.en != error.note.vi:
+            print(f"  {error.note.en}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
