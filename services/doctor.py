@@ -181,7 +181,11 @@ def _artefacts(settings: Settings) -> Iterator[Finding]:
             "artefacts", "fault", f"Không có mô hình nào trong {BUNDLED}", f"There are no models in {BUNDLED}"
         )
     for folder in folders:
-        artifact = open_artifact(folder)
+        try:
+            artifact = open_artifact(folder)
+        except PlatformError as error:
+            yield Finding("artefacts", "fault", error.note.vi, error.note.en)
+            continue
         name = f"{artifact.name}@{artifact.version}"
         card = folder.parent / "card.json"
         if not card.exists() or not isinstance(json.loads(card.read_text(encoding="utf-8")), dict):
