@@ -178,9 +178,9 @@ def _log_run(run: Run, trained: Trained, metrics: list[Metric], artifact: Artifa
 
 
 def _figure_name(metric: Metric) -> str:
-    """A name MLflow accepts (letters, digits, `_-./: `) that tells rows of one figure apart."""
+    """A name that tells rows of one figure apart."""
     words = (metric.baseline or "model", metric.name, metric.dataset.rpartition("/")[2], metric.slice)
-    return "/".join("".join(c if (c.isalnum() and c.isascii()) or c in "_-." else "_" for c in word) for word in words)
+    return "/".join(word.replace("/", "_") for word in words)
 
 
 def _place(staging: Path, target: Path) -> Path:

@@ -29,6 +29,7 @@ from models.errors import NotFoundError, PlatformError, UnavailableError
 DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
 _BATCH = 100
+_KEY_CHARACTERS = 250
 _PARAMETER_CHARACTERS = 6000
 
 
@@ -73,7 +74,7 @@ class Run:
 
     def parameters(self, parameters: Mapping[str, object]) -> None:
         """Record parameters, each once."""
-        rows = [Param(name, str(value)[:_PARAMETER_CHARACTERS]) for name, value in parameters.items()]
+        rows = [Param(_key(name), str(value)[:_PARAMETER_CHARACTERS]) for name, value in parameters.items()]
         with _translated():
             for start in range(0, len(rows), _BATCH):
                 self._client.log_batch(self.id, params=rows[start : start + _BATCH])
@@ -81,7 +82,7 @@ class Run:
     def figures(self, figures: Sequence[Figure]) -> None:
         """Record metrics."""
         now = int(time.time() * 1000)
-        rows = [Metric(one.name, one.value, now, 0) for one in figures]
+        rows = [Metric(_key(one.name), one.value, now, 0) for one in figures]
         with _translated():
             for start in range(0, len(rows), _BATCH):
                 self._client.log_batch(self.id, metrics=rows[start : start + _BATCH])
@@ -89,7 +90,7 @@ class Run:
     def tags(self, tags: Mapping[str, str]) -> None:
         """Record tags."""
         with _translated():
-            self._client.log_batch(self.id, tags=[RunTag(name, value) for name, value in tags.items()])
+            self._client.log_batch(self.id, tags=[RunTag(_key(name), value) for name, value in tags.items()])
 
     def files(self, folder: Path, under: str) -> None:
         """Keep a folder's files with the run."""
@@ -123,7 +124,9 @@ class Tracking:
     def run(self, experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
         """An open run in that experiment; FINISHED when the block ends, FAILED when it raises."""
         with _translated():
-            created = self._client.create_run(self._experiment(experiment), tags=dict(tags), run_name=name)
+            created = self._client.create_run(
+                self._experiment(experiment), tags={_key(name): value for name, value in tags.items()}, run_name=name
+            )
         run = Run(self._client, created.info.run_id)
         status = "FAILED"
         try:
@@ -151,6 +154,11 @@ class Tracking:
         if found is not None:
             return str(found.experiment_id)
         return str(self._client.create_experiment(name, artifact_location=(self._folder / ARTIFACTS).as_uri()))
+
+
+def _key(name: str) -> str:
+    """A name that MLflow accepts: letters, digits and `_-./: `; others become `_`."""
+    return "".join(c if (c.isalnum() and c.isascii()) or c in "_-./: " else "_" for c in name)[:_KEY_CHARACTERS]
 
 
 @contextmanager

@@ -34,6 +34,18 @@ def test_a_run_is_read_back_as_it_was_recorded(folder, tmp_path):
     assert len(list(folder.glob(f"artifacts/{run.id}/**/manifest.json"))) == 1
 
 
+def test_names_that_mlflow_refuses_are_recorded_in_letters_it_takes(folder):
+    tracking = Tracking(folder)
+    with tracking.run("vi-topic", "names", {"overlap#a": "1"}) as run:
+        run.tags({"x#held-back (ở phần giữ lại)": "2"})
+        run.parameters({"số lớp": 3})
+        run.figures([Figure("model/accuracy/x.xz#part/all", 0.25)])
+    record = tracking.read(run.id)
+    assert record.figures == {"model/accuracy/x.xz_part/all": 0.25}
+    assert record.parameters == {"s_ l_p": "3"}
+    assert record.tags["overlap_a"] == "1"
+
+
 def test_a_run_whose_work_fails_is_recorded_as_failed(folder):
     tracking = Tracking(folder)
     with pytest.raises(ZeroDivisionError), tracking.run("vi-topic", "broken", {}) as run:
