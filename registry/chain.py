@@ -46,9 +46,9 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """Rows for the tables `ledger` and `vault` (without their expiry), and the chain's new tail."""
+    """Rows for the table `ledger` in the order of COLUMNS, keys for the vault (seq, time, key), the new tail."""
 
-    rows: list[dict[str, Any]]
+    rows: list[tuple[Any, ...]]
     keys: list[tuple[int, int, bytes]]
     tail: Tail
 
@@ -75,7 +75,7 @@ def special(micros: int, event: Mapping[str, Any]) -> Item:
 
 def link(tail: Tail, items: Sequence[Item]) -> Linked:
     """Chain the items after `tail`, with a `log.clock` record before each that went back more than a second."""
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
     keys: list[tuple[int, int, bytes]] = []
     uid, seq, leaf = tail.uid, tail.seq, tail.leaf
     told, latest = _with_clock_notes(tail.micros, items)
@@ -88,8 +88,7 @@ def link(tail: Tail, items: Sequence[Item]) -> Linked:
         head = header(uid, seq, f"{stamp}{micros % 1_000_000:06d}Z", leaf)
         record = head.encode() + item.body[1:]
         leaf = sha256(b"\x00" + record).digest()
-        row = (uid, seq, micros, item.event, item.tenant, item.request_id, leaf, record.decode())
-        rows.append(dict(zip(COLUMNS, row, strict=True)))
+        rows.append((uid, seq, micros, item.event, item.tenant, item.request_id, leaf, record.decode()))
         if item.key is not None:
             keys.append((seq, micros, item.key))
     return Linked(rows, keys, Tail(uid, seq, leaf, latest))

@@ -42,17 +42,17 @@ from hmac import digest as hmac_digest
 from os import urandom
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from models.errors import PlatformError, UnavailableError
-from registry.chain import Item, Linked, Tail, encode, link, new_chain_uid, read_tail, special
+from registry.chain import COLUMNS, Item, Linked, Tail, encode, link, new_chain_uid, read_tail, special
 from registry.database import Database
-from registry.tables import ledger, vault
 
 LINGER_SECONDS = 0.04
 QUEUE_RECORDS = 20_000
 BATCH_RECORDS = 2_000
 VAULT_DAYS = 90
+VAULT_COLUMNS = ("chain_uid", "seq", "key", "expires_at")
 DAY_MICROS = 86_400_000_000
 RETRY_SECONDS = (0.05, 0.2, 0.5, 1.0, 2.0)
 
@@ -77,6 +77,11 @@ class _Batch:
     def __init__(self) -> None:
         self.items: list[Item] = []
         self.done: Future[bool] = Future()
+
+
+def _insertion(table: str, columns: tuple[str, ...], mark: str) -> str:
+    """An INSERT with positional parameters; the names are this module's own."""
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608
 
 
 class Receipt:
@@ -120,6 +125,9 @@ class Ledger:
         self._linger_seconds = linger_seconds
         self._queue_records = queue_records
         self._vault_micros = vault_days * DAY_MICROS
+        mark = "?" if database.path is not None else "%s"
+        self._ledger_sql = _insertion("ledger", COLUMNS, mark)
+        self._vault_sql = _insertion("vault", VAULT_COLUMNS, mark)
         self._lock = threading.Lock()
         self._batch = _Batch()
         self._waiting = self._noted = self._written = self._dropped = self._told_drops = 0
@@ -252,11 +260,11 @@ class Ledger:
         self._tail, self._attempt, self._told_drops = linked.tail, None, drops
 
     def _insert(self, connection: Connection, linked: Linked) -> None:
-        connection.execute(insert(ledger), linked.rows)
+        """Both tables by the driver's own statement: building it anew costs a third of a small commit."""
+        connection.exec_driver_sql(self._ledger_sql, linked.rows)
         if linked.keys:
             uid, life = linked.tail.uid, self._vault_micros
-            rows = [{"chain_uid": uid, "seq": s, "key": key, "expires_at": at + life} for s, at, key in linked.keys]
-            connection.execute(insert(vault), rows)
+            connection.exec_driver_sql(self._vault_sql, [(uid, seq, key, at + life) for seq, at, key in linked.keys])
 
     def _settled(self, connection: Connection, attempt: Linked, drops: int) -> bool:
         """Look where the chain really ends after a failed commit.

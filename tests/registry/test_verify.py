@@ -88,13 +88,7 @@ def rechained(scene: Path, start: int, change: Callable[[list[dict]], list[dict]
     attack(
         scene,
         f"DELETE FROM ledger WHERE seq >= {start}",
-        *(
-            (
-                "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                tuple(r[c] for c in ("chain_uid", "seq", "ts", "event", "tenant", "request_id", "leaf", "record")),
-            )
-            for r in linked
-        ),
+        *(("INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row) for row in linked),
     )
     connection.close()
 
@@ -131,7 +125,7 @@ def test_an_edited_record_with_a_new_leaf_is_named(scene: Path, seq: int):
     forged = link(Tail("chain", seq - 1, prev, ts), [Item(at, encode({"event": "forged"}), "forged")]).rows[0]
     attack(scene, (
         f"UPDATE ledger SET record = ?, leaf = ?, event = 'forged', tenant = NULL, request_id = NULL WHERE seq = {seq}",
-        (forged["record"], forged["leaf"]),
+        (forged[-1], forged[-2]),
     ))  # fmt: skip
     assert first_bad(verified(scene)) == (seq, "checkpoint" if seq <= LAST_COVERED else "edited")
 
