@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from registry.backups import back_up
 from registry.database import Database
 from registry.founding import found
 from registry.signatures import Signer
@@ -18,9 +20,20 @@ def clock() -> HandClock:
     return HandClock()
 
 
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database founded once; each test works on its own copy."""
+    path = tmp_path_factory.mktemp("founded") / "aichung.sqlite"
+    database = found(f"sqlite:///{path}")
+    back_up(database, path.with_name("copy.sqlite"))
+    database.close()
+    return path.with_name("copy.sqlite")
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = found(f"sqlite:///{tmp_path / 'aichung.sqlite'}")
+def database(founded: Path, tmp_path: Path) -> Iterator[Database]:
+    path = shutil.copy(founded, tmp_path / "aichung.sqlite")
+    database = Database.open(f"sqlite:///{path}")
     yield database
     database.close()
 
