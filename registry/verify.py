@@ -131,14 +131,14 @@ class Report:
 
 
 def verify_ledger(database: str | Path, checkpoints: Path, public_key: PublicKey | Path) -> Report:
-    """Verify the ledger in a SQLite file or at a database address; reads only.
+    """Verify the ledger in a SQLite file (a path) or at a database address (with `://`); reads only.
 
     Raises IntegrityError when the database is missing, damaged or the key unusable, UnavailableError when a server is
     away.
     """
     key = public_key if isinstance(public_key, PublicKey) else PublicKey.load(public_key)
     history = read_history(checkpoints, {key.key_id: key})
-    path = sqlite_path(database) if isinstance(database, str) else database
+    path = sqlite_path(database) if isinstance(database, str) and "://" in database else Path(database)
     engine = _reader(path) if path is not None else engine_for(str(database))
     where = path if path is not None else "PostgreSQL"
     try:

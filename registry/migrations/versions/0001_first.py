@@ -26,7 +26,10 @@ FOR EACH STATEMENT EXECUTE FUNCTION ledger_is_append_only()
 
 def upgrade() -> None:
     """Create every table, then the tripwires."""
-    _tables()
+    _installation()
+    _identity()
+    _registry()
+    _ledger()
     if op.get_context().dialect.name == "sqlite":
         for word in ("UPDATE", "DELETE"):
             op.execute(_SQLITE_TRIGGER.format(word=word))
@@ -36,23 +39,7 @@ def upgrade() -> None:
         op.execute(_POSTGRES_TRIGGER.format(word=word))
 
 
-def _tables() -> None:
-    op.create_table(
-        "entries",
-        sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("version", sa.String(length=16), nullable=False),
-        sa.Column("kind", sa.String(length=64), nullable=False),
-        sa.Column("tasks", sa.JSON(), nullable=False),
-        sa.Column("tenant", sa.String(length=64), nullable=False),
-        sa.Column("public", sa.Boolean(), nullable=False),
-        sa.Column("tier", sa.String(length=2), nullable=False),
-        sa.Column("stage", sa.String(length=16), nullable=False),
-        sa.Column("digests", sa.JSON(), nullable=False),
-        sa.Column("folder", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("name", "version", name=op.f("pk_entries")),
-    )
+def _installation() -> None:
     op.create_table(
         "facts",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -61,46 +48,15 @@ def _tables() -> None:
         comment="What the installation knows of itself: its id, when it was created.",
     )
     op.create_table(
-        "idempotency",
-        sa.Column("tenant", sa.String(length=64), nullable=False),
-        sa.Column("key", sa.String(length=256), nullable=False),
-        sa.Column("route", sa.String(length=256), nullable=False),
-        sa.Column("body_digest", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False, comment="in_flight | done"),
-        sa.Column("status", sa.Integer(), nullable=True),
-        sa.Column("headers", sa.JSON(), nullable=True),
-        sa.Column("body", sa.LargeBinary(), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("tenant", "key", name=op.f("pk_idempotency")),
-    )
-    op.create_index(op.f("ix_idempotency_created_at"), "idempotency", ["created_at"], unique=False)
-    op.create_table(
-        "ledger",
-        sa.Column("chain_uid", sa.String(length=64), nullable=False),
-        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("ts", sa.BigInteger(), nullable=False, comment="microseconds since 1970, as asserted by the writer"),
-        sa.Column("event", sa.String(length=64), nullable=False),
-        sa.Column("tenant", sa.String(length=64), nullable=True),
-        sa.Column("request_id", sa.String(length=128), nullable=True),
-        sa.Column("leaf", sa.LargeBinary(length=32), nullable=False),
-        sa.Column(
-            "record",
-            sa.Text(),
-            nullable=False,
-            comment="the record's exact bytes in UTF-8: what the leaf is the hash of",
-        ),
-        sa.PrimaryKeyConstraint("chain_uid", "seq", name=op.f("pk_ledger")),
-    )
-    op.create_index(op.f("ix_ledger_request_id"), "ledger", ["request_id"], unique=False)
-    op.create_index(op.f("ix_ledger_tenant_ts"), "ledger", ["tenant", "ts"], unique=False)
-    op.create_index(op.f("ix_ledger_ts"), "ledger", ["ts"], unique=False)
-    op.create_table(
         "revisions",
         sa.Column("topic", sa.String(length=64), nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("topic", name=op.f("pk_revisions")),
         comment="A counter per topic (keys, tenants, registry…): every process polls it and reloads when it moved.",
     )
+
+
+def _identity() -> None:
     op.create_table(
         "tenants",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -116,56 +72,6 @@ def _tables() -> None:
     )
     op.create_index(op.f("ix_tenants_code_vintage"), "tenants", ["code", "vintage"], unique=True)
     op.create_index(op.f("ix_tenants_parent"), "tenants", ["parent"], unique=False)
-    op.create_table(
-        "usage",
-        sa.Column("key", sa.String(length=64), nullable=False),
-        sa.Column("window_start", sa.BigInteger(), nullable=False),
-        sa.Column("tenant", sa.String(length=64), nullable=False),
-        sa.Column("requests", sa.BigInteger(), nullable=False),
-        sa.Column("units", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("key", "window_start", name=op.f("pk_usage")),
-    )
-    op.create_index(op.f("ix_usage_tenant_window_start"), "usage", ["tenant", "window_start"], unique=False)
-    op.create_index(op.f("ix_usage_window_start"), "usage", ["window_start"], unique=False)
-    op.create_table(
-        "vault",
-        sa.Column("chain_uid", sa.String(length=64), nullable=False),
-        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column(
-            "key", sa.LargeBinary(length=32), nullable=False, comment="k of commit = HMAC-SHA256(k, input digest)"
-        ),
-        sa.Column(
-            "expires_at", sa.BigInteger(), nullable=False, comment="microseconds since 1970; then the key is erased"
-        ),
-        sa.PrimaryKeyConstraint("chain_uid", "seq", name=op.f("pk_vault")),
-        comment="Deletable: erasing a key makes the commitment unlinkable while the chain stays valid.",
-    )
-    op.create_index(op.f("ix_vault_expires_at"), "vault", ["expires_at"], unique=False)
-    op.create_table(
-        "approvals",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("version", sa.String(length=16), nullable=False),
-        sa.Column(
-            "statement", sa.Text(), nullable=False, comment="DSSE envelope; every fact of the approval is inside it"
-        ),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["name", "version"], ["entries.name", "entries.version"], name=op.f("fk_approvals_name_version")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_approvals")),
-    )
-    op.create_index(op.f("ix_approvals_name_version"), "approvals", ["name", "version"], unique=False)
-    op.create_table(
-        "defaults",
-        sa.Column("task", sa.String(length=64), nullable=False),
-        sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("version", sa.String(length=16), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["name", "version"], ["entries.name", "entries.version"], name=op.f("fk_defaults_name_version")
-        ),
-        sa.PrimaryKeyConstraint("task", name=op.f("pk_defaults")),
-    )
     op.create_table(
         "keys",
         sa.Column("id", sa.String(length=64), nullable=False, comment="the public id inside aic_<public id>_<secret>"),
@@ -192,3 +98,109 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_keys")),
     )
     op.create_index(op.f("ix_keys_tenant_id"), "keys", ["tenant", "id"], unique=False)
+    op.create_table(
+        "idempotency",
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=256), nullable=False),
+        sa.Column("route", sa.String(length=256), nullable=False),
+        sa.Column("body_digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False, comment="in_flight | done"),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("headers", sa.JSON(), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "key", name=op.f("pk_idempotency")),
+    )
+    op.create_index(op.f("ix_idempotency_created_at"), "idempotency", ["created_at"], unique=False)
+    op.create_table(
+        "usage",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("window_start", sa.BigInteger(), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.Column("units", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key", "window_start", name=op.f("pk_usage")),
+    )
+    op.create_index(op.f("ix_usage_tenant_window_start"), "usage", ["tenant", "window_start"], unique=False)
+    op.create_index(op.f("ix_usage_window_start"), "usage", ["window_start"], unique=False)
+
+
+def _registry() -> None:
+    op.create_table(
+        "entries",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.String(length=16), nullable=False),
+        sa.Column("kind", sa.String(length=64), nullable=False),
+        sa.Column("tasks", sa.JSON(), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("public", sa.Boolean(), nullable=False),
+        sa.Column("tier", sa.String(length=2), nullable=False),
+        sa.Column("stage", sa.String(length=16), nullable=False),
+        sa.Column("digests", sa.JSON(), nullable=False),
+        sa.Column("folder", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "version", name=op.f("pk_entries")),
+    )
+    op.create_table(
+        "approvals",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.String(length=16), nullable=False),
+        sa.Column(
+            "statement", sa.Text(), nullable=False, comment="DSSE envelope; every fact of the approval is inside it"
+        ),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["name", "version"], ["entries.name", "entries.version"], name=op.f("fk_approvals_name_version")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_approvals")),
+    )
+    op.create_index(op.f("ix_approvals_name_version"), "approvals", ["name", "version"], unique=False)
+    op.create_table(
+        "defaults",
+        sa.Column("task", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.String(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["name", "version"], ["entries.name", "entries.version"], name=op.f("fk_defaults_name_version")
+        ),
+        sa.PrimaryKeyConstraint("task", name=op.f("pk_defaults")),
+    )
+
+
+def _ledger() -> None:
+    op.create_table(
+        "ledger",
+        sa.Column("chain_uid", sa.String(length=64), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("ts", sa.BigInteger(), nullable=False, comment="microseconds since 1970, as asserted by the writer"),
+        sa.Column("event", sa.String(length=64), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=True),
+        sa.Column("request_id", sa.String(length=128), nullable=True),
+        sa.Column("leaf", sa.LargeBinary(length=32), nullable=False),
+        sa.Column(
+            "record",
+            sa.Text(),
+            nullable=False,
+            comment="the record's exact bytes in UTF-8: what the leaf is the hash of",
+        ),
+        sa.PrimaryKeyConstraint("chain_uid", "seq", name=op.f("pk_ledger")),
+    )
+    op.create_index(op.f("ix_ledger_request_id"), "ledger", ["request_id"], unique=False)
+    op.create_index(op.f("ix_ledger_tenant_ts"), "ledger", ["tenant", "ts"], unique=False)
+    op.create_index(op.f("ix_ledger_ts"), "ledger", ["ts"], unique=False)
+    op.create_table(
+        "vault",
+        sa.Column("chain_uid", sa.String(length=64), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column(
+            "key", sa.LargeBinary(length=32), nullable=False, comment="k of commit = HMAC-SHA256(k, input digest)"
+        ),
+        sa.Column(
+            "expires_at", sa.BigInteger(), nullable=False, comment="microseconds since 1970; then the key is erased"
+        ),
+        sa.PrimaryKeyConstraint("chain_uid", "seq", name=op.f("pk_vault")),
+        comment="Deletable: erasing a key makes the commitment unlinkable while the chain stays valid.",
+    )
+    op.create_index(op.f("ix_vault_expires_at"), "vault", ["expires_at"], unique=False)
