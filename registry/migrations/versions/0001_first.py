@@ -28,6 +28,7 @@ def upgrade() -> None:
     """Create every table, then the tripwires."""
     _installation()
     _identity()
+    _traffic()
     _registry()
     _ledger()
     if op.get_context().dialect.name == "sqlite":
@@ -98,6 +99,9 @@ def _identity() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_keys")),
     )
     op.create_index(op.f("ix_keys_tenant_id"), "keys", ["tenant", "id"], unique=False)
+
+
+def _traffic() -> None:
     op.create_table(
         "idempotency",
         sa.Column("tenant", sa.String(length=64), nullable=False),
