@@ -12,12 +12,12 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from msgspec import Raw, Struct
 
 from models.calendar import ZONE
-from models.errors import Note, NotFoundError
+from models.errors import ConflictError, InvalidInputError, Note, NotFoundError
 from registry import proofs
 from registry.database import Database
 from registry.signatures import PublicKey
@@ -134,12 +134,18 @@ class AuditRoutes:
         return Reply(await asyncio.to_thread(self._prove, call, place))
 
     def _prove(self, call: Call, place: Place | None) -> ProofOut:
-        key = PublicKey.load(self._public_key)
         if place is not None:
             with self._database.read() as connection:
                 written = one(connection, place, whose(call.who))
         if place is None or written is None:
             raise NotFoundError("Không tìm thấy bản ghi.", "No such record.")
+        if not self._public_key.exists():
+            raise ConflictError(
+                "Chưa có điểm kiểm đã ký bao gồm bản ghi này; xin thử lại sau một phút.",
+                "No signed checkpoint covers this record yet; try again in a minute.",
+                code="not-covered-yet",
+            )
+        key = PublicKey.load(self._public_key)
         bundle = proofs.prove(self._database, self._checkpoints, key, place.chain_uid, place.seq)
         return ProofOut(request_id=call.request_id, public_key=key.pem().decode(), **bundle)
 
@@ -187,5 +193,5 @@ def _record(written: Written) -> RecordOut:
     )  # fmt: skip
 
 
-def _bad_cursor() -> Any:
+def _bad_cursor() -> InvalidInputError:
     return refused("after", "Con trỏ after không hợp lệ.", "The cursor after is not valid.")

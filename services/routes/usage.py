@@ -174,6 +174,8 @@ class UsageRoutes:
 
     def _checkpoint_figure(self) -> Kpi:
         vi, en = "Điểm kiểm đã ký gần nhất", "Last signed checkpoint"
+        if not self._public_key.exists():
+            return Kpi(name="last_checkpoint", vi=vi, en=en, status="not_measured")
         key = PublicKey.load(self._public_key)
         history = read_history(self._checkpoints, {key.key_id: key})
         if history.problems or not history.checkpoints:

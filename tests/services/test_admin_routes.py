@@ -16,11 +16,7 @@ from registry.checkpoints import Checkpointer
 from registry.merkle import leaf_hash
 from registry.proofs import check
 from registry.signatures import PublicKey, Signer
-from services.app import endpoints_by_family
-from services.doors import Doors
 from services.keys import PATTERN
-from services.routes.audit import AuditRoutes
-from services.routes.usage import UsageRoutes
 from tests.services.wire.small import Place, small_house
 
 KEY = {"subject": {"name": "Hệ thống một cửa", "kind": "system"}, "role": "service"}
@@ -30,7 +26,7 @@ TENANT = {"code": "26041", "vintage": "2025-07-01", "name": "Phường Trấn Bi
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """One house for all: every test makes keys of its own and takes none away from the others."""
-    place = with_audit(small_house(tmp_path_factory.mktemp("admin")))
+    place = small_house(tmp_path_factory.mktemp("admin"))
     yield place
     place.close()
 
@@ -38,22 +34,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Place]:
     """A house whose log begins with the test."""
-    place = with_audit(small_house(tmp_path / "home"))
+    place = small_house(tmp_path / "home")
     yield place
     place.close()
-
-
-def with_audit(place: Place) -> Place:
-    """TEMPORARY until services.app mounts the two."""
-    house = place.house
-    rows = [row for table in endpoints_by_family(house, "all").values() for row in table]
-    if not any(row.path == "/v1/usage" for row in rows):
-        rows += AuditRoutes(house.database, house.settings.home).endpoints()
-        rows += UsageRoutes(house.database, house.identity, house.settings.home).endpoints()
-        place.app = Doors(
-            rows, identity=house.identity, quota=house.quota, recorder=house.recorder, telemetry=house.telemetry
-        )
-    return place
 
 
 def issue(place: Place, **more: Any) -> dict[str, Any]:
