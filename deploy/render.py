@@ -1,7 +1,7 @@
 """Write deploy/base/rayservice.yaml from deploy/serve.yaml, so that both carry one Serve configuration.
 
-    python deploy/render.py          write the file
-    python deploy/render.py --check  exit 1 when it is stale
+python deploy/render.py          write the file
+python deploy/render.py --check  exit 1 when it is stale
 """
 
 from __future__ import annotations

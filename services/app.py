@@ -16,27 +16,32 @@ from services.doors import Doors
 from services.endpoints import Endpoint
 from services.house import House
 from services.resumption import Resumptions
-from services.routes import nlp, timeseries
+from services.routes import nlp, timeseries, tracking
+from services.routes.audit import AuditRoutes
 from services.routes.catalog import CatalogRoutes
 from services.routes.keys import KeyRoutes
 from services.routes.me import MeRoutes
 from services.routes.models import ModelRoutes
 from services.routes.platform import PlatformRoutes
 from services.routes.tenants import TenantRoutes
+from services.routes.usage import UsageRoutes
 
 Family = Literal["nlp", "timeseries", "platform", "all"]
 MODEL_FAMILIES: Final = ("nlp", "timeseries")
 RECORD_STATES: Final = ("noted", "written", "dropped")
 
 
-def create_app(house: House, family: Family) -> Doors:
-    """The ASGI application of one process. Every part stands in `house`; nothing is started here."""
+def create_app(house: House, family: Family, *, served_by_ray: bool = False) -> Doors:
+    """The ASGI application of one process. Every part stands in `house`; nothing is started here.
+
+    The house is closed when the server shuts the application down.
+    """
     tables = endpoints_by_family(house, family)
     rows = [row for name, table in tables.items() if family in (name, "all") for row in table]
     _watch(house, family)
     return Doors(
         rows, identity=house.identity, quota=house.quota, recorder=house.recorder, telemetry=house.telemetry,
-        clock=house.clock,
+        clock=house.clock, closing=house.close, server_echoes_ids=served_by_ray,
     )  # fmt: skip
 
 
@@ -57,6 +62,9 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
         KeyRoutes(house.identity, house.idempotency).endpoints(),
         TenantRoutes(house.identity, house.idempotency).endpoints(),
         MeRoutes(house.quota).endpoints(),
+        AuditRoutes(house.database, house.settings.home).endpoints(),
+        UsageRoutes(house.database, house.identity, house.settings.home).endpoints(),
+        tracking.endpoints(house.tracking) if house.tracking is not None else [],
     )
     tables = {
         "nlp": nlp.endpoints(house.inference),

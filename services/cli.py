@@ -32,7 +32,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "usage": ("services.cli_usage:app", "Mức sử dụng và chỉ số | Usage and figures"),
     "train": ("services.cli_train:app", "Huấn luyện một mô hình đi kèm | Train a bundled model"),
     "data": ("services.cli_data:app", "Danh mục dữ liệu | The data catalogue"),
-    "bench": ("services.cli_bench:app", "Đo hiệu năng | Measure performance"),
+    "backup": ("services.cli_backup:backup_app", "Sao lưu bản cài đặt | Back up the installation"),
+    "restore": ("services.cli_backup:restore_app", "Phục hồi từ bản sao lưu | Restore from a backup"),
 }
 """Command → (module:app, help in both languages)."""
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -21,9 +19,12 @@ from typing import Any, cast
 import ray
 import yaml
 from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
 from ray.serve.schema import DeploymentSchema, ServeDeploySchema
 
-from models.errors import InvalidInputError
+from models.errors import InvalidInputError, UnavailableError
+from services.app import Family as FamilyName
 from services.app import create_app
 from services.house import build_house
 from services.settings import Settings
@@ -36,19 +37,20 @@ LOGICAL_CPUS = 8
 class Family:
     """One family of endpoints in one replica: builds its own house when the replica starts."""
 
-    def __init__(self, family: str) -> None:
+    def __init__(self, family: FamilyName) -> None:
         """Keep the family's name; the house is built with the application."""
         self.family = family
 
     def __serve_build_asgi_app__(self) -> Any:
         """The raw ASGI application of this family."""
-        os.environ["RAY_SERVE_LOG_TO_STDERR"] = "1"
-        return create_app(build_house(Settings.read(), self.family), self.family)
+        house = build_house(Settings.read(), self.family)
+        house.start()
+        return create_app(house, self.family, served_by_ray=True)
 
 
-def _application(family: str, options: Mapping[str, Any]) -> serve.Application:
-    deployment = serve.deployment(serve.ingress()(Family), name=family)
-    return cast(serve.Application, deployment.options(**options).bind(family))
+def _application(family: FamilyName, options: Mapping[str, Any]) -> serve.Application:
+    deployment = serve.deployment(name=family)(serve.ingress()(Family))
+    return deployment.options(**options).bind(family)
 
 
 nlp = _application("nlp", {})
@@ -80,9 +82,19 @@ def check_keys(document: Mapping[str, Any]) -> None:
 
 
 def start(settings: Settings, temporary: Path) -> None:
-    """Start Ray and deploy every application of the configuration; returns when they run."""
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True, mode=0o700)
+    """Start Ray and deploy every application of the configuration; returns when they run.
+
+    Raises UnavailableError when Ray or one of the applications does not come up.
+    """
+    try:
+        _start(settings, temporary)
+    except (RayError, RayServeException, RuntimeError, TimeoutError, OSError) as error:
+        raise UnavailableError(
+            "Ray Serve không khởi động được.", "Ray Serve did not come up.", code="serve-start-failed"
+        ) from error
+
+
+def _start(settings: Settings, temporary: Path) -> None:
     ray.init(
         address="local",
         num_cpus=LOGICAL_CPUS,
@@ -109,7 +121,7 @@ def start(settings: Settings, temporary: Path) -> None:
             for deployment in application.deployments
             for key, value in deployment.model_dump(exclude_unset=True).items()
         }
-        bound = _application(application.name, options)
+        bound = _application(cast(FamilyName, application.name), options)
         targets.append(serve.RunTarget(bound, name=application.name, route_prefix=application.route_prefix))
     serve.run_many(targets)
 
@@ -117,6 +129,6 @@ def start(settings: Settings, temporary: Path) -> None:
 def stop() -> None:
     """Stop the applications and Ray."""
     try:
-        serve.shutdown()
+        serve.shutdown()  # type: ignore[no-untyped-call]
     finally:
         ray.shutdown()

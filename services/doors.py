@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
 import msgspec
@@ -67,8 +67,14 @@ class Doors:
         telemetry: Telemetry,
         ids: Ids | None = None,
         clock: Callable[[], float] = time.time,
+        closing: Callable[[], None] | None = None,
+        server_echoes_ids: bool = False,
     ) -> None:
-        """Compile the table. Raises ValueError when two rows claim the same method and path."""
+        """Compile the table. Raises ValueError when two rows claim the same method and path.
+
+        `closing` is called when the server shuts down. `server_echoes_ids`: the server around (Ray Serve) adds the
+        request's own `x-request-id` to every answer, so a valid one is not written a second time.
+        """
         self._routes = Routes(endpoints)
         self._identity = identity
         self._quota = quota
@@ -76,6 +82,8 @@ class Doors:
         self._telemetry = telemetry
         self._ids = ids or Ids()
         self._clock = clock
+        self._closing = closing
+        self._server_echoes_ids = server_echoes_ids
         self._encode = msgspec.json.Encoder().encode
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,13 +91,14 @@ class Doors:
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await self._lifespan(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1003})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         call = Call(scope["method"], scope["path"], headers, scope["query_string"])
+        call.receive = receive
         call.request_id = self._ids.request(headers.get(b"x-request-id"))
         call.trace_id, call.span_id, call.trace_flags = self._ids.trace(headers.get(b"traceparent"))
         error: BaseException | None = None
@@ -131,7 +140,7 @@ class Doors:
     async def _body(self, call: Call, bound: Bound, receive: Receive) -> Any:
         """The decoded body. Raises InvalidInputError."""
         endpoint = bound.endpoint
-        if call.method not in TAKES_BODY:
+        if call.method not in TAKES_BODY or endpoint.streamed:
             return None
         call.body = await read_body(receive, call.headers, endpoint.body_limit)
         if endpoint.verbatim:
@@ -178,6 +187,9 @@ class Doors:
 
     async def _send(self, call: Call, reply: Reply, send: Send) -> None:
         body = reply.body
+        if isinstance(body, AsyncIterator):
+            await self._stream(call, reply, body, send)
+            return
         if body is None:
             content = b""
         elif isinstance(body, bytes):
@@ -187,8 +199,7 @@ class Doors:
         headers = [
             (b"content-type", reply.media_type),
             (b"content-length", str(len(content)).encode()),
-            (b"x-request-id", call.request_id.encode()),
-            (b"traceparent", f"00-{call.trace_id}-{call.span_id}-{call.trace_flags}".encode()),
+            *self._correlation(call),
             *STEADY,
             *reply.headers,
         ]
@@ -204,6 +215,33 @@ class Doors:
             headers.extend(_farewell(call.endpoint.deprecation))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else content})
+
+    async def _stream(self, call: Call, reply: Reply, parts: AsyncIterator[bytes], send: Send) -> None:
+        """An answer of unknown length, passed on as it comes."""
+        headers = [*self._correlation(call), *reply.headers]
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        async for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    def _correlation(self, call: Call) -> list[tuple[bytes, bytes]]:
+        request_id = call.request_id.encode()
+        trace = (b"traceparent", f"00-{call.trace_id}-{call.span_id}-{call.trace_flags}".encode())
+        if self._server_echoes_ids and call.headers.get(b"x-request-id") == request_id:
+            return [trace]
+        return [(b"x-request-id", request_id), trace]
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """The server's start and end; the end closes what `closing` names."""
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                if self._closing is not None:
+                    await asyncio.to_thread(self._closing)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
 
 
 def _text(value: bytes | None) -> str | None:
@@ -234,13 +272,3 @@ def _farewell(deprecation: Deprecation) -> list[tuple[bytes, bytes]]:
         (b"sunset", sunset.encode()),
         (b"link", f'<{deprecation.successor}>; rel="successor-version"'.encode()),
     ]
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "lifespan.startup":
-            await send({"type": "lifespan.startup.complete"})
-        elif message["type"] == "lifespan.shutdown":
-            await send({"type": "lifespan.shutdown.complete"})
-            return

@@ -8,7 +8,7 @@ and raise the platform's errors; they see neither ASGI nor sockets.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -25,6 +25,7 @@ JSON: Final = b"application/json"
 MAX_QUERY_BYTES: Final = 4096
 
 Headers = Sequence[tuple[bytes, bytes]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class Call:
@@ -32,7 +33,8 @@ class Call:
 
     __slots__ = (
         "body", "caller", "endpoint", "entry", "error", "headers", "method", "params", "path", "query_string", "quota",
-        "recorded", "request_id", "span_id", "started", "status", "template", "trace_flags", "trace_id", "units",
+        "receive", "recorded", "request_id", "span_id", "started", "status", "template", "trace_flags",
+        "trace_id", "units",
     )  # fmt: skip
 
     def __init__(self, method: str, path: str, headers: dict[bytes, bytes], query_string: bytes) -> None:
@@ -44,6 +46,7 @@ class Call:
         self.params: Mapping[str, str] = {}
         self.endpoint: Endpoint | None = None
         self.body = b""
+        self.receive: Receive | None = None
         self.caller: Caller | None = None
         self.quota: QuotaState | None = None
         self.entry: Entry | None = None
@@ -60,6 +63,16 @@ class Call:
         if self.caller is None:
             raise AssertionError("a public endpoint asked for its caller")
         return self.caller
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The parts of a streamed endpoint's body as they arrive."""
+        more = self.receive is not None
+        while more and self.receive is not None:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                return
+            yield message.get("body", b"")
+            more = message.get("more_body", False)
 
     @property
     def language(self) -> Language:
@@ -100,7 +113,7 @@ def _bad_query(vi: str, en: str) -> InvalidInputError:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: `body` is encoded as JSON unless it is bytes; None is an empty body."""
+    """An answer: `body` is encoded as JSON unless it is bytes or a stream of bytes; None is an empty body."""
 
     body: Any = None
     status: int = 200
@@ -160,4 +173,7 @@ class Endpoint:
     deprecation: Deprecation | None = None
     hidden: bool = False
     verbatim: bool = False
-    """The handler reads `call.body` itself (multipart, streams); nothing is decoded."""
+    """The handler reads `call.body` itself; nothing is decoded."""
+
+    streamed: bool = False
+    """The handler reads `call.stream()`; nothing is read before it and no limit of this table holds."""

@@ -128,10 +128,11 @@ class Handles:
 
     # --- on the way of a request ----------------------------------------------------------------------------
 
-    def find(self, caller: Caller, task: str, name: str | None) -> Entry:
-        """The entry that a call means: `name`, `name@version`, or the task's default.
+    def allow(self, caller: Caller, task: str, name: str | None) -> Entry:
+        """The entry that a call means (`name`, `name@version`, or the task's default), once the gate let it pass.
 
-        Raises NotFoundError (`unknown-task`, `unknown-model`), the same for what the caller may not see.
+        Raises NotFoundError (`unknown-task`, `unknown-model`), the same for what the caller may not see,
+        GateClosedError with what is missing, UnavailableError when the gate cannot decide.
         """
         if name is None:
             candidates = self.index.by_task.get(task, ())
@@ -145,31 +146,19 @@ class Handles:
         if not seen:
             raise NotFoundError(vi, en, code=word)
         now = self._clock()
-        return next((entry for entry in seen if may_serve(entry, now).allowed), seen[0])
-
-    def get(self, caller: Caller, task: str, name: str | None) -> Handle:
-        """The open model for a call; opens it when this is its first call, which blocks for its loading time.
-
-        Raises NotFoundError, GateClosedError, UnavailableError when the registry cannot be read.
-        """
-        entry = self.find(caller, task, name)
-        self.permit(caller, entry)
-        handle = self.ready(entry)
-        return handle if handle is not None else self.open(entry)
-
-    def permit(self, caller: Caller, entry: Entry) -> None:
-        """Ask the gate. Raises GateClosedError with what is missing, UnavailableError when it cannot decide."""
+        entry = next((entry for entry in seen if may_serve(entry, now).allowed), None)
+        if entry is None:
+            verdict = may_serve(seen[0], now)
+            raise self._closed(caller, seen[0], verdict.state, verdict.missing)
         if time.monotonic() > self._fresh_until:
             raise UnavailableError(
                 "Chưa kiểm tra được phê duyệt: không đọc được sổ đăng ký.",
                 "Approvals cannot be verified: the registry cannot be read.",
                 code="registry-stale",
             )
-        verdict = may_serve(entry, self._clock())
-        if not verdict.allowed:
-            raise self._closed(caller, entry, verdict.state, verdict.missing)
         if entry.digests.artifact in self._altered:
             raise self._closed(caller, entry, "altered", ("altered",))
+        return entry
 
     def ready(self, entry: Entry) -> Handle | None:
         """The open handle of an entry, or None when it has to be opened first (`open`, not on an event loop)."""

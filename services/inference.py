@@ -101,8 +101,7 @@ class Inference:
         call.entry = None
         started = time.perf_counter()
         try:
-            call.entry = entry = self._handles.find(call.who, ask.task, ask.model)
-            self._handles.permit(call.who, entry)
+            call.entry = entry = self._handles.allow(call.who, ask.task, ask.model)
             call.who.require(PREDICT)
             _within(entry, ask)
             call.quota = self._quota.admit(call.who, requests=0, units=ask.charged)

@@ -56,6 +56,7 @@ STATUS_OF_WORD: Final[Mapping[str, int]] = {
     "not-acceptable": 406,
     "gone": 410,
     "precondition-failed": 412,
+    "length-required": 411,
     "too-large": 413,
     "unsupported-media-type": 415,
     "unsupported-content-encoding": 415,

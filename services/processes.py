@@ -27,8 +27,8 @@ PR_SET_PDEATHSIG = 1
 
 
 def installation_mark(home: Path) -> str:
-    """The mark of the installation that lives in `home`."""
-    return hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]
+    """The mark of this user's installation that lives in `home`."""
+    return hashlib.sha256(f"{os.getuid()}:{home.resolve()}".encode()).hexdigest()[:10]
 
 
 @contextmanager

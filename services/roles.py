@@ -30,6 +30,7 @@ AUDIT_ALL: Final = "audit:all"
 USAGE_READ: Final = "usage:read"
 KPIS_READ: Final = "kpis:read"
 METRICS_READ: Final = "metrics:read"
+TRACKING_USE: Final = "tracking:use"
 
 PLATFORM_ONLY: Final = frozenset({AUDIT_ALL, METRICS_READ, MODELS_SUSPEND})
 """Scopes that reach beyond the own organisation: void outside the platform's tenant."""
@@ -54,7 +55,10 @@ def _role(name: str, vi: str, en: str, *scopes: str, persons_only: bool = True) 
 ROLES: Final[dict[str, Role]] = dict(
     (
         _role("service", "bên gọi", "caller", PREDICT, *_READER, persons_only=False),
-        _role("ml_engineer", "kỹ sư học máy (tác giả)", "ML engineer (author)", PREDICT, *_READER, persons_only=False),
+        _role(
+            "ml_engineer", "kỹ sư học máy (tác giả)", "ML engineer (author)",
+            PREDICT, TRACKING_USE, *_READER, persons_only=False,
+        ),
         _role("data_steward", "người quản lý dữ liệu", "data steward", PREDICT, *_READER),
         _role("model_owner", "chủ mô hình", "model owner", PREDICT, KPIS_READ, *_READER),
         _role("tech_reviewer", "người thẩm định kỹ thuật", "technical reviewer", PREDICT, *_READER),

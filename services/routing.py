@@ -1,7 +1,8 @@
 """From a method and a path to an endpoint.
 
 Decision: paths without parameters, which are all the hot ones, are one dictionary look-up; the others are a list of
-regular expressions by number of segments. There is no normalising: a doubled slash or a trailing one is another path.
+regular expressions by number of segments; a last parameter written `{name...}` takes the whole rest of a path. There
+is no normalising: a doubled slash or a trailing one is another path.
 """
 
 from __future__ import annotations
@@ -56,12 +57,17 @@ class Routes:
             methods[endpoint.method] = Bound(endpoint, _decoder(endpoint))
         self._static: dict[str, Route] = {}
         self._patterns: dict[int, list[tuple[re.Pattern[str], tuple[str, ...], Route]]] = defaultdict(list)
+        self._tails: list[tuple[str, str, Route]] = []
         for path, methods in grouped.items():
             if "GET" in methods:
                 methods.setdefault("HEAD", methods["GET"])
             route = Route(path, methods, ", ".join(sorted({*methods, "OPTIONS"})))
             if "{" not in path:
                 self._static[path] = route
+                continue
+            if path.endswith("...}"):
+                prefix, _, name = path.removesuffix("...}").rpartition("{")
+                self._tails.append((prefix, name, route))
                 continue
             pattern = "".join(SEGMENT if i % 2 else re.escape(part) for i, part in enumerate(NAME.split(path)))
             self._patterns[path.count("/")].append((re.compile(pattern), tuple(NAME.findall(path)), route))
@@ -75,6 +81,9 @@ class Routes:
             match = pattern.fullmatch(path)
             if match:
                 return found, dict(zip(names, match.groups(), strict=True))
+        for prefix, name, found in self._tails:
+            if path.startswith(prefix):
+                return found, {name: path[len(prefix) :]}
         raise NotFoundError("Không có địa chỉ này.", "There is nothing at this address.")
 
 

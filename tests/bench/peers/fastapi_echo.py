@@ -1,19 +1,15 @@
-"""The reference: a FastAPI + pydantic echo in bare uvicorn, one worker, without any protection.
-
-`PEER_COMPUTE_MS` makes it compute (numpy, in the thread pool as FastAPI does for `def` handlers).
-"""
+"""The reference: FastAPI + pydantic in bare uvicorn, one worker, without any protection: an echo, and the models."""
 
 from __future__ import annotations
 
-import os
 import sys
-import time
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from tests.bench.peers.work import work_for
+from tests.bench.peers.work import Peer
 
 
 class Document(BaseModel):
@@ -23,10 +19,10 @@ class Document(BaseModel):
 
 class Request(BaseModel):
     documents: list[Document]
-    model: str | None = None
 
 
 app = FastAPI()
+peer = Peer()
 
 
 @app.post("/echo")
@@ -34,16 +30,10 @@ async def echo(body: Request) -> Request:
     return body
 
 
-@app.post("/compute")
-def compute(body: Request) -> Request:
-    work_for(0.001)
-    return body
-
-
-@app.get("/healthz")
-async def health() -> dict[str, float]:
-    return {"at": time.time()}
+@app.post("/{task}")
+async def compute(task: str, body: Request) -> list[Any]:
+    return peer.answer(task, [document.text for document in body.documents])
 
 
 if __name__ == "__main__":
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error", access_log=False, loop=os.environ.get("PEER_LOOP", "auto"))
+    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error", access_log=False)

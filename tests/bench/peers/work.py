@@ -1,13 +1,31 @@
-"""A calibrated amount of CPU work, the same for both sides of a comparison."""
+"""The bundled models without the platform: what every peer computes with."""
 
 from __future__ import annotations
 
-import time
+from pathlib import Path
+from typing import Any
+
+import registry
+from models.artifact import open_artifact
+from models.catalog import open_model
+from models.values import Document, TextOptions
+
+BUNDLED = Path(registry.__file__).parent / "bundled"
+NAMES = {"segment": "vi-segment", "topics": "vi-topic", "diacritics": "vi-diacritics"}
 
 
-def work_for(seconds: float) -> int:
-    """Burn CPU of the calling thread for `seconds` of its own time."""
-    rounds, end = 0, time.thread_time() + seconds
-    while time.thread_time() < end:
-        rounds += 1
-    return rounds
+class Peer:
+    """The newest bundled model of each language task."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, Any] = {}
+        for task, name in NAMES.items():
+            folders = sorted((BUNDLED / name).glob("*/artifact"))
+            if folders:
+                self._models[task] = open_model(open_artifact(folders[-1]))
+                self._models[task].warm()
+
+    def answer(self, task: str, texts: list[str]) -> list[Any]:
+        """Outputs of a task."""
+        documents = [Document(str(i), text) for i, text in enumerate(texts)]
+        return self._models[task].predict(documents, TextOptions())

@@ -1,0 +1,70 @@
+"""`/mlflow/…`: the tracking server, for ML engineers of any organisation, each in its own workspace.
+
+The standard `mlflow` client works with `MLFLOW_TRACKING_URI=http://host:port/mlflow` and the key as token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import httpx
+
+from models.errors import InvalidInputError, Note
+from services.endpoints import Call, Endpoint, Reply
+from services.roles import TRACKING_USE
+from services.tracking import PREFIX, Tracking, response_headers
+
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+BODY_BYTES: Final = 2 << 30
+
+
+class TrackingRoutes:
+    """The one route, under every method."""
+
+    def __init__(self, tracking: Tracking) -> None:
+        """Forward to `tracking`."""
+        self._tracking = tracking
+
+    async def forward(self, call: Call, body: Any) -> Reply:
+        """Pass a request on in the caller's workspace; both bodies are streamed."""
+        _check_length(call)
+        response = await self._tracking.forward(
+            call.method, call.path, call.query_string, _headers(call), call.stream(), call.who.tenant
+        )
+        return Reply(_closing(response), response.status_code, response_headers(response))
+
+
+def endpoints(tracking: Tracking) -> list[Endpoint]:
+    """The rows of this door."""
+    routes = TrackingRoutes(tracking)
+    return [
+        Endpoint(
+            method=method, path=f"{PREFIX}/{{rest...}}", handler=routes.forward, tag="tracking", scope=TRACKING_USE,
+            summary=Note("Theo dõi thí nghiệm (MLflow)", "Experiment tracking (MLflow)"), event="run.access",
+            streamed=True, media_types=("*/*",),
+        )
+        for method in METHODS
+    ]  # fmt: skip
+
+
+def _headers(call: Call) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in call.headers.items()}
+
+
+def _check_length(call: Call) -> None:
+    """A body must say its length, and stay under the limit for artefacts. Raises InvalidInputError."""
+    length = call.header("content-length")
+    if length is None and call.header("transfer-encoding") is not None:
+        raise InvalidInputError.at("", "Cần Content-Length.", "Content-Length is required.", code="length-required")
+    if length is not None and (not length.isdigit() or int(length) > BODY_BYTES):
+        raise InvalidInputError.at("", "Nội dung tối đa 2 GiB.", "At most 2 GiB a body.", code="too-large")
+
+
+async def _closing(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The response's bytes as they come, closed whatever happens."""
+    try:
+        async for part in response.aiter_raw():
+            yield part
+    finally:
+        await response.aclose()
