@@ -20,6 +20,8 @@ _HEADINGS = np.array(
 _LETTERS = np.isin(np.arange(16), (Kind.LOWER, Kind.TITLE, Kind.UPPER, Kind.MIXED))
 _NUMBERS = np.isin(np.arange(16), (Kind.NUMBER, Kind.UPPER, Kind.TITLE))
 _FRESH = np.isin(np.arange(16), (Kind.WALL, Kind.STOP))
+_JOINTS = np.array([hash_of(mark) for mark in ",;:"], np.uint32)
+_QUOTE = np.uint32(hash_of('"'))
 _LONGEST_NUMBER = 6
 _MOST_CLOSERS = 3
 
@@ -37,12 +39,24 @@ def _after_stops(row: Rows) -> Ints:
     kinds, spaced = row.kinds, row.spaced
     stops = np.flatnonzero(kinds == Kind.STOP)
     stops = stops[~_enumerates(row, stops)]
-    last = stops
+    last, opening = stops, _opening_quotes(row)
     for _ in range(_MOST_CLOSERS):
-        last = last + ((kinds[last + 1] == Kind.CLOSER) & (~spaced[last] | spaced[last + 1]))
-    ahead = kinds[last + 1]
-    begins = (spaced[last] & (ahead != Kind.LOWER)) | ((ahead == Kind.TITLE) & (last == stops))
+        last = last + ((kinds[last + 1] == Kind.CLOSER) & (~spaced[last] | (spaced[last + 1] & ~opening[last + 1])))
+    ahead, quoted = kinds[last + 1], last > stops
+    goes_on = (ahead == Kind.LOWER) | (ahead == Kind.MARK) & (quoted | np.isin(row.hashes[last + 1], _JOINTS))
+    begins = (spaced[last] & ~goes_on) | ((ahead == Kind.TITLE) & ~quoted)
     return np.asarray(last[begins & (ahead != Kind.STOP)], np.int64)
+
+
+def _opening_quotes(row: Rows) -> Bools:
+    """Straight quotes that open: every other one of a line. Asked only where white space does not tell."""
+    quotes = np.flatnonzero(row.hashes == _QUOTE)
+    opening = np.zeros(len(row.hashes), np.bool_)
+    if len(quotes):
+        line = np.searchsorted(np.flatnonzero(row.kinds == Kind.WALL), quotes)
+        place = np.arange(len(quotes)) - np.searchsorted(line, line)
+        opening[quotes[place % 2 == 0]] = True
+    return opening
 
 
 def _enumerates(row: Rows, stops: Ints) -> Bools:

@@ -33,6 +33,10 @@ def sentences(text):
         ["Xem https://moh.gov.vn/tin.html.", "Cảm ơn."],
         ["GS.TS. Trần Văn B dạy ở ĐH. Y Hà Nội.", "Ông nghỉ."],
         ["Thật sao?!", "Không!"],
+        ['Ông nói : " Tôi đồng ý . "', "Mọi người về ."],
+        ["Ông nghỉ .", '" Tôi mệt " , ông nói .'],
+        ['"Thế à?", ông hỏi.', "Chị cười."],
+        ['"Mệt quá!" - chị nói.', "Ông im."],
     ],
 )
 def test_sentences_on_one_line_are_told_apart(parts):
