@@ -13,13 +13,12 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from models.errors import PlatformError
+from models.errors import GateClosedError, PlatformError
 from models.values import Labels
 from registry.entries import Entry
 from registry.ledger import Ledger, Receipt
 from services.callers import Caller
 from services.endpoints import Call
-from services.problems import status_of
 
 POLICY_VERSION: Final = "1"
 INFERENCE: Final = "inference"
@@ -104,6 +103,10 @@ class Recorder:
 
 
 def refusal_detail(error: BaseException) -> dict[str, Any]:
-    """The code word of an error, for a record."""
-    word = error.word if isinstance(error, PlatformError) else "internal-error"
-    return {"error_code": word, "error_status": status_of(error)}
+    """The code word of an error, and of a closed gate which model and why, for a record."""
+    if not isinstance(error, PlatformError):
+        return {"error_code": "internal-error"}
+    detail: dict[str, Any] = {"error_code": error.word}
+    if isinstance(error, GateClosedError):
+        detail["gate"] = {name: error.facts[name] for name in ("model", "state", "missing")}
+    return detail

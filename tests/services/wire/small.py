@@ -1,7 +1,7 @@
 """A whole house in one process for the wire's tests: every part is real, only the models are small.
 
-The models do what can be checked by eye (split at spaces, repeat the last value), behind sealed artefacts, complete cards
-and a real bootstrap approval.
+The models do what can be checked by eye (split at spaces, repeat the last value), behind sealed artefacts, complete
+cards and a real bootstrap approval.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class Small(Model[Any, Any, Any]):
         return items, options
 
     def compute(self, prepared: Any) -> Any:
-        time.sleep(self.seconds)
+        if self.seconds:
+            time.sleep(self.seconds)
         return prepared
 
     def finish(self, computed: Any) -> list[Any]:
