@@ -14,17 +14,21 @@ from models.forecast.members import SHORTEST
 from models.scores.forecast import coverage, mase, smape
 from models.values import Accuracy, Floats
 
-MAX_ORIGINS = 50
+MAX_ORIGINS = 20
 DRAWS = 2_000
+NEGLIGIBLE = 1e-6
+"""A seasonal naive error below this share of ours is none: no skill can be stated."""
+
+MOST_TOLD = 10.0
 FEWEST_ORIGINS = 3
 """Below this a verdict would rest on one or two forecasts."""
 
 Verdict = Literal["better", "level", "worse", "unknown"]
 
 SENTENCES: dict[Verdict, str] = {
-    "better": "Dự báo tốt hơn cách lấy lại số cùng kỳ trước: sai số thấp hơn {percent} % qua {origins} lần thử.",
+    "better": "Dự báo tốt hơn cách lấy lại số cùng kỳ trước qua {origins} lần thử{by}.",
     "level": "Dự báo ngang với cách lấy lại số cùng kỳ trước qua {origins} lần thử; chênh lệch chưa rõ ràng.",
-    "worse": "Dự báo kém hơn cách lấy lại số cùng kỳ trước: sai số cao hơn {percent} % qua {origins} lần thử.",
+    "worse": "Dự báo kém hơn cách lấy lại số cùng kỳ trước qua {origins} lần thử{by}.",
     "unknown": "Chưa đủ số liệu quá khứ để đánh giá độ chính xác của dự báo.",
 }
 
@@ -67,10 +71,9 @@ def judge(cuts: Cuts, drawn: Sequence[Drawn]) -> Accuracy:
         for part, (actual, one) in zip(cuts.histories, pairs, strict=True)
     ]
     known = [value for value in scaled if value is not None]
-    total = float(naive.sum())
-    skill = 1 - float(ours.sum()) / total if total > 0 else None
+    total, own = float(naive.sum()), float(ours.sum())
+    skill = 1 - own / total if total > NEGLIGIBLE * own else None
     verdict = _verdict(ours, naive)
-    percent = f"{abs(100 * (skill or 0)):.1f}".replace(".", ",")
     return Accuracy(
         mase=float(np.mean(known)) if known else None,
         smape=float(np.mean([smape(actual, one.mean) for actual, one in pairs])),
@@ -78,8 +81,16 @@ def judge(cuts: Cuts, drawn: Sequence[Drawn]) -> Accuracy:
         skill_vs_seasonal_naive=skill,
         origins=len(pairs),
         verdict=verdict,
-        text_vi=SENTENCES[verdict].format(percent=percent, origins=len(pairs)),
+        text_vi=SENTENCES[verdict].format(by=_by(skill), origins=len(pairs)),
     )
+
+
+def _by(skill: float | None) -> str:
+    """By how much the error is lower or higher; nothing where a percentage would say nothing."""
+    if skill is None or abs(skill) > MOST_TOLD:
+        return ""
+    percent = f"{abs(100 * skill):.1f}".replace(".", ",")
+    return f": sai số {'thấp' if skill > 0 else 'cao'} hơn {percent} %"
 
 
 def _verdict(ours: Floats, naive: Floats) -> Verdict:

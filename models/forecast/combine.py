@@ -23,9 +23,14 @@ from models.forecast.draw import Drawn, draw
 from models.forecast.history import History, understand
 from models.forecast.intervals import Calibration
 from models.forecast.members import METHOD, NAMES
-from models.values import Accuracy, Forecast, ForecastOptions, Series
+from models.values import Accuracy, Forecast, ForecastOptions, Series, Warned
 
 TABLE = "calibration.json"
+BEATEN = Warned(
+    "worse_than_seasonal_naive",
+    "Trên số liệu quá khứ, lấy lại số cùng kỳ trước cho kết quả tốt hơn dự báo này.",
+    "On past data, repeating the last season does better than this forecast.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ class Combination(Model[Series, ForecastOptions, Forecast]):
             quantiles=dict(zip(asked.options.quantiles, drawn.quantiles, strict=True)),
             axis=series.axis.shift(len(series.values)),
             method=METHOD,
-            warnings=history.warnings if isinstance(history, History) else (),
+            warnings=_remarks(history, accuracy),
             accuracy=accuracy,
             components=dict(zip(NAMES, drawn.members, strict=True)),
         )
@@ -118,3 +123,9 @@ class Combination(Model[Series, ForecastOptions, Forecast]):
             for k in range(8)
         ]
         return items, ForecastOptions(horizon=12)
+
+
+def _remarks(history: History | PlatformError, accuracy: Accuracy | None) -> tuple[Warned, ...]:
+    """The history's warnings, and one where the backtest says that repeating the last season does better."""
+    found = history.warnings if isinstance(history, History) else ()
+    return (*found, BEATEN) if accuracy is not None and accuracy.verdict == "worse" else found

@@ -246,3 +246,13 @@ def test_a_single_series_is_answered_quickly(model):
     for _ in range(5):
         answer(model, SEASONAL, 12)
     assert (time.perf_counter() - started) / 5 < 0.1
+
+
+def test_a_forecast_that_loses_to_the_seasonal_naive_one_says_so(model):
+    shape = np.random.default_rng(0).normal(0, 1, 12)
+    turned = np.concatenate([np.tile(shape, 8), np.tile(-3 * shape, 3)])
+    found = answer(model, turned, options=ForecastOptions(6, (0.1, 0.9), backtest_origins=4))
+    assert found.accuracy.verdict == "worse"
+    assert found.accuracy.skill_vs_seasonal_naive is None
+    assert "%" not in found.accuracy.text_vi
+    assert "worse_than_seasonal_naive" in codes(found)
