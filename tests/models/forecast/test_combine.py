@@ -43,7 +43,7 @@ def codes(found):
 
 number = st.floats(-1e6, 1e6) | st.just(float("nan")) | st.just(0.0) | st.floats(0, 1e-6) | st.integers(0, 5).map(float)
 lists = st.lists(number, min_size=1, max_size=60).filter(lambda xs: any(x == x for x in xs))
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @relaxed
