@@ -106,14 +106,22 @@ class Doors:
             if len(headers) != len(scope["headers"]):
                 _no_doubles(scope["headers"])
             reply = await self._answer(call, receive)
-        except (DisconnectedError, asyncio.CancelledError):
+            content = self._content(reply)
+        except DisconnectedError:
+            self._leave(call, 499, None)
+            return
+        except asyncio.CancelledError:
             self._leave(call, 499, None)
             raise
         except Exception as raised:
             error = raised
             reply = self._refuse(call, raised)
+            content = self._content(reply)
         self._leave(call, reply.status, error)
-        await self._send(call, reply, send)
+        if isinstance(content, bytes):
+            await self._send(call, reply, content, send)
+        else:
+            await self._stream(call, reply, content, send)
 
     async def _answer(self, call: Call, receive: Receive) -> Reply:
         """Everything between the ids and the answer. Raises the platform's errors."""
@@ -165,7 +173,7 @@ class Doors:
             (b"content-language", language.encode()),
             (b"vary", b"accept-language"),
         ]
-        if getattr(error, "word", "") == "too-large":
+        if getattr(error, "word", "") == "too-large" and not call.body:  # not read to its end
             headers.append((b"connection", b"close"))
         return Reply(document, status_of(error), headers, MEDIA_TYPE.encode())
 
@@ -185,17 +193,14 @@ class Doors:
             "" if entry is None else entry.reference,
         )
 
-    async def _send(self, call: Call, reply: Reply, send: Send) -> None:
+    def _content(self, reply: Reply) -> bytes | AsyncIterator[bytes]:
+        """The encoded body; a stream as it is."""
         body = reply.body
-        if isinstance(body, AsyncIterator):
-            await self._stream(call, reply, body, send)
-            return
         if body is None:
-            content = b""
-        elif isinstance(body, bytes):
-            content = body
-        else:
-            content = self._encode(body)
+            return b""
+        return body if isinstance(body, bytes | AsyncIterator) else self._encode(body)
+
+    async def _send(self, call: Call, reply: Reply, content: bytes, send: Send) -> None:
         headers = [
             (b"content-type", reply.media_type),
             (b"content-length", str(len(content)).encode()),
@@ -203,7 +208,7 @@ class Doors:
             *STEADY,
             *reply.headers,
         ]
-        if body is None:
+        if reply.body is None:
             del headers[0]
             if reply.status == 204:
                 del headers[0]

@@ -17,7 +17,6 @@ LABEL: Final = re.compile(r"(?i)(?:độ mật|do mat|mức độ mật)[ \t]*[:
 LABELLED: Final = re.compile(
     r"(?i)(?:độ mật|do mat)[ \t]{0,3}[:：][ \t]{0,3}\W{0,3}(?:(?:tuyệt|tuyet|tối|toi)[ \t]{1,3})?(?:mật|mat)(?!\w)"
 )
-GAP: Final = ("  ", "\t", "|")
 
 
 def is_marked(text: str) -> bool:
@@ -34,8 +33,18 @@ def is_marked(text: str) -> bool:
 
 
 def _ends(left: str) -> bool:
-    return left.endswith(GAP) or not any(sign.isalnum() for sign in left) or LABEL.search(left) is not None
+    plain = left.rstrip()
+    return _gap(left[len(plain) :]) or plain.endswith("|") or not _word(plain) or LABEL.search(left) is not None
 
 
 def _begins(right: str) -> bool:
-    return right.startswith(GAP) or not any(sign.isalnum() for sign in right)
+    plain = right.lstrip()
+    return _gap(right[: len(right) - len(plain)]) or plain.startswith("|") or not _word(plain)
+
+
+def _gap(space: str) -> bool:
+    return len(space) > 1 or "\t" in space
+
+
+def _word(text: str) -> bool:
+    return any(sign.isalnum() for sign in text)
