@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -61,11 +62,20 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Features of a chunk as a sparse matrix: `rows` and `values` by document, `borders` as in CSR."""
+    """Features of n texts: first the syllables of each, then the pairs of each, 2n stretches with `borders`.
+
+    `values[borders[i] : borders[i + 1]]` weigh the table's `rows`; `lengths` (n) is the Euclidean length of a text's
+    values, 1 where nothing is known.
+    """
 
     rows: npt.NDArray[np.int32]
     values: Singles
     borders: npt.NDArray[np.int32]
+    lengths: Singles
+
+    def matrix(self, columns: int) -> csr_matrix:
+        """The stretches as sparse rows, not yet of unit length."""
+        return csr_matrix((self.values, self.rows, self.borders), shape=(len(self.borders) - 1, columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +119,32 @@ class FeatureTable:
         return slot >> np.uint32(PROOF_BITS), (slot ^ keys) & np.uint32((1 << PROOF_BITS) - 1) == 0
 
     def features(self, texts: Sequence[str]) -> Features:
-        """Rows and unit-length weights of at most CHUNK_DOCUMENTS texts."""
-        keys, document, _ = feature_keys(hash_syllables(texts))
+        """Features of at most CHUNK_DOCUMENTS texts.
+
+        Counting is sorting; stretches are sorted one by one, because a sort that stays in the first cache takes a tenth
+        of the time of one that does not.
+        """
+        stretches = 2 * len(texts)
+        syllables = hash_syllables(texts)
+        keys, document, _ = feature_keys(syllables)
+        document[len(syllables.hashes) :] += np.uint32(len(texts))
         rows, known = self.find(keys)
         codes = (document << np.uint32(ROW_BITS) | rows)[known]
-        codes.sort()
+        marks = np.arange(stretches + 1, dtype=np.uint32) << np.uint32(ROW_BITS)
+        marks[-1] -= 1
+        cuts = np.searchsorted(codes >> np.uint32(ROW_BITS), np.arange(stretches + 1, dtype=np.uint32)).tolist()
+        for start, end in pairwise(cuts):
+            codes[start:end].sort()
         first = np.flatnonzero(np.diff(codes, prepend=~codes[:1]))
         counts = np.diff(first, append=len(codes))
         codes = codes[first]
         places = (codes & np.uint32(MAX_ROWS)).astype(np.int32)
-        borders = np.searchsorted(codes, np.arange(len(texts) + 1, dtype=np.uint32) << np.uint32(ROW_BITS))
+        borders = np.searchsorted(codes, marks)
+        borders[-1] = len(codes)
         values = (1 + np.log(counts.astype(np.float32))) * self.idf[places]
-        lengths = np.sqrt(np.add.reduceat(np.append(values * values, np.float32(0)), borders[:-1]))
-        lengths = np.where(np.diff(borders) > 0, lengths, 1)
-        values /= np.repeat(np.maximum(lengths, np.float32(1e-9)), np.diff(borders))
-        return Features(places, values.astype(np.float32), borders.astype(np.int32))
+        squares = np.concatenate(([0], np.cumsum(values * values, dtype=np.float64)))[borders]
+        lengths = np.sqrt(np.diff(squares).reshape(2, -1).sum(axis=0)).astype(np.float32)
+        return Features(places, values, borders.astype(np.int32), np.where(lengths > 0, lengths, np.float32(1)))
 
 
 class Classifier(Model[Document, TextOptions, Labels]):
@@ -205,8 +226,9 @@ class Classifier(Model[Document, TextOptions, Labels]):
 
     def _logits(self, texts: Sequence[str]) -> Floats:
         found = self._table.features(texts)
-        matrix = csr_matrix((found.values, found.rows, found.borders), shape=(len(texts), len(self._dense)))
-        return np.asarray(matrix @ self._dense + self._base, np.float64)
+        scores = found.matrix(len(self._dense)) @ self._dense
+        scores = (scores[: len(texts)] + scores[len(texts) :]) / found.lengths[:, None]
+        return np.asarray(scores + self._base, np.float64)
 
     def _explain(self, text: str, target: int) -> Explanation:
         """Exact parts of the target's logit, those of the heaviest features one by one, each at its first place."""
@@ -217,7 +239,7 @@ class Classifier(Model[Document, TextOptions, Labels]):
         width = np.where(np.arange(len(keys)) < len(syllables.hashes), 0, 1)[known]
         unique, first = np.unique(rows[known], return_index=True)
         found = self._table.features([text])
-        parts = found.values.astype(np.float64) * self._dense[found.rows, target]
+        parts = found.values.astype(np.float64) * self._dense[found.rows, target] / float(found.lengths[0])
         heavy = np.argsort(-np.abs(parts), kind="stable")[:SHOWN_CONTRIBUTIONS]
         place, contributions = origins(text), []
         for i in heavy[parts[heavy] != 0].tolist():

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags, vstack
 
 from models.contract import Model
 from models.scores.text import bootstrap, class_counts, f1, ratio
-from models.text.classify import CHUNK_DOCUMENTS, PROOF_BITS, Classifier, FeatureTable, Weights, feature_keys
+from models.text.classify import PROOF_BITS, Classifier, FeatureTable, Weights, feature_keys
 from models.text.hashing import hash_syllables
 from models.text.script import strip_diacritics
 from models.values import Document, Labels, TextOptions
@@ -87,14 +87,12 @@ def _table(written: Sequence[str], bare: Sequence[str]) -> tuple[FeatureTable, K
 
 def _matrix(table: FeatureTable, texts: Sequence[str]) -> csr_matrix:
     """Unit-length rows of texts."""
-    rows, values, borders = [], [], [np.zeros(1, np.int64)]
+    blocks = []
     for start in range(0, len(texts), 16):
-        found = table.features(texts[start : start + min(16, CHUNK_DOCUMENTS)])
-        rows.append(found.rows)
-        values.append(found.values)
-        borders.append(borders[-1][-1] + found.borders[1:].astype(np.int64))
-    shape = (len(texts), len(table.idf))
-    return csr_matrix((np.concatenate(values), np.concatenate(rows), np.concatenate(borders)), shape=shape)
+        found = table.features(texts[start : start + 16])
+        halves, count = found.matrix(len(table.idf)), len(found.lengths)
+        blocks.append(diags(1 / found.lengths) @ (halves[:count] + halves[count:]))
+    return vstack(blocks, format="csr", dtype=np.float32)
 
 
 def _prepare(articles: Sequence[news.Article], labels: Sequence[str]) -> _Set:
