@@ -95,6 +95,7 @@ def start(settings: Settings, temporary: Path) -> None:
 
 
 def _start(settings: Settings, temporary: Path) -> None:
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     ray.init(
         address="local",
         num_cpus=LOGICAL_CPUS,

@@ -13,6 +13,8 @@ import time
 import traceback
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from models.errors import PlatformError, UnavailableError
@@ -106,9 +108,24 @@ def _answers(settings: Settings, path: str = "/readyz") -> bool:
 
 def _stop(mark: str) -> None:
     _ignore_signals()
-    deployment.stop()
-    end_leftovers(mark)
+    with _silence():
+        deployment.stop()
+        end_leftovers(mark)
     shutil.rmtree(temporary_folder(mark), ignore_errors=True)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Hide what Ray's daemons say of each other's end; what we say ourselves afterwards is heard again."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def main() -> int:

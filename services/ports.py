@@ -42,16 +42,28 @@ def plan(http: int) -> Ports:
 
 
 def claim(host: str, port: int) -> None:
-    """Prove that a port is free. Raises ConflictError that names it when it is not."""
+    """Prove that nobody listens on a port. Raises ConflictError that names it when somebody does.
+
+    A port that only closed connections still remember (TIME_WAIT) counts as free: a restart must not wait a minute.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+            return
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
+            if taken and not _answers(family, port):
+                return
             raise ConflictError(
                 f"Cổng {port} {'đang được dùng' if taken else 'không mở được'}; đặt AICHUNG_HTTP_PORT khác.",
                 f"Port {port} {'is in use' if taken else 'cannot be opened'}; set another AICHUNG_HTTP_PORT.",
                 code="port-in-use",
             ) from error
+
+
+def _answers(family: socket.AddressFamily, port: int) -> bool:
+    with socket.socket(family, socket.SOCK_STREAM) as visitor:
+        visitor.settimeout(1.0)
+        return visitor.connect_ex(("::1" if family == socket.AF_INET6 else "127.0.0.1", port)) == 0
