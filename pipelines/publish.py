@@ -63,6 +63,20 @@ def human_part(name: str, cards: Path = CARDS) -> dict[str, Any]:
     return document
 
 
+def require_human_part(name: str, licence: str, cards: Path) -> None:
+    """Before the work starts: the human part is there and states the licence of the weights.
+
+    Raises NotFoundError or InvalidInputError as `human_part`, and InvalidInputError for another licence.
+    """
+    stated = (human_part(name, cards).get("identity") or {}).get("licence")
+    if stated != licence:
+        raise InvalidInputError.at(
+            "/identity/licence",
+            f"Giấy phép trong model_cards/{name}/{HUMAN} khác giấy phép của công thức ({licence}).",
+            f"The licence in model_cards/{name}/{HUMAN} is not the recipe's ({licence}).",
+        )
+
+
 def _unreadable(name: str) -> InvalidInputError:
     return InvalidInputError(
         f"model_cards/{name}/{HUMAN} không phải YAML hợp lệ.", f"model_cards/{name}/{HUMAN} is not valid YAML."

@@ -1,6 +1,6 @@
 """`aichung train NAME`: from the data catalogue to a sealed artefact with its evidence.
 
-The journey, in order: licences allow it → every byte of data is what the catalogue says → training and evaluation
+The journey, in order: licences allow it, the human part of the card is there → every byte of data is what the catalogue says → training and evaluation
 share nothing → train → measure → seal → one MLflow run holds parameters, figures, digests of data, commit, packages
 and machine → evaluation record and card are written beside the artefact. Whatever fails stops the journey before
 anything is put in place: the result appears in `out` by one rename.
@@ -26,7 +26,7 @@ from models.errors import ConflictError, InvalidInputError
 from pipelines import evaluate
 from pipelines.datasets import Datasets, refuse_unbundlable
 from pipelines.provenance import ROOT, Provenance, provenance
-from pipelines.publish import CARDS, card_of
+from pipelines.publish import CARDS, card_of, require_human_part
 from pipelines.recipes import Metric, Recipe, Trained, recipe
 from registry.canonical import digest
 from registry.mlflow_store import Figure, Input, Run, Tracking
@@ -87,6 +87,8 @@ def journey(
 ) -> Published:
     """The journey with its parts given. Raises as `train` does."""
     _admit(chosen, data, out, quick=quick, own_use=own_use)
+    if not own_use:
+        require_human_part(chosen.name, chosen.licence, cards)
     for id_ in dict.fromkeys((*chosen.training, *chosen.evaluation)):
         for file in data.ids(id_) or (id_,):
             data.path(file)

@@ -3,9 +3,10 @@ import re
 import pytest
 import yaml
 
-from models.artifact import seal
+from models.artifact import open_artifact, seal
 from pipelines.publish import CARDS, human_part
 from pipelines.recipes import RECIPES
+from pipelines.train import BUNDLED
 from registry.cards import assemble, control_tier, lint, render_markdown, value_of
 
 DIGEST = "sha256:" + "0" * 64
@@ -64,6 +65,12 @@ def test_the_card_says_that_bias_is_not_evaluated_yet_and_why(name, tmp_path):
     assert whole["fairness"]["bias_report"]["not_evaluated"] in shown
     assert "bootstrap" in shown
     assert "không phải là rà soát" in shown
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_card_states_the_licence_of_the_bundled_weights(name):
+    for folder in BUNDLED.glob(f"{name}/*/artifact"):
+        assert human_part(name)["identity"]["licence"] == open_artifact(folder).licence
 
 
 def test_every_recipe_has_a_card_and_every_card_a_recipe():

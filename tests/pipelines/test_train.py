@@ -173,6 +173,21 @@ def test_a_model_without_a_written_card_or_with_a_gap_in_it_is_not_published(run
     assert not (tmp_path / "out").exists()
 
 
+def test_a_missing_card_or_another_licence_is_told_before_any_training(run, cards):
+    class Hasty(MajorityRecipe):
+        def train(self, data, **words):
+            raise AssertionError("trained although it cannot be published")
+
+    class Relicensed(Hasty):
+        licence = "Apache-2.0"
+
+    with pytest.raises(InvalidInputError, match="licence"):
+        run(Relicensed())
+    (cards / "vi-topic" / "card.yaml").unlink()
+    with pytest.raises(NotFoundError):
+        run(Hasty())
+
+
 def test_an_unknown_recipe_names_those_that_exist(tmp_path):
     with pytest.raises(NotFoundError, match="vi-segment"):
         train("vi-nothing", mirror=None, home=tmp_path, out=tmp_path, log=print)
