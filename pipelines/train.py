@@ -1,9 +1,9 @@
 """`aichung train NAME`: from the data catalogue to a sealed artefact with its evidence.
 
-The journey, in order: licences allow it, the human part of the card is there → every byte of data is what the catalogue says → training and evaluation
-share nothing → train → measure → seal → one MLflow run holds parameters, figures, digests of data, commit, packages
-and machine → evaluation record and card are written beside the artefact. Whatever fails stops the journey before
-anything is put in place: the result appears in `out` by one rename.
+The journey, in order: licences allow it, the human part of the card is there → every byte of data is what the
+catalogue says → training and evaluation share nothing → train → measure → seal → one MLflow run holds parameters,
+figures, digests of data, commit, packages and machine → evaluation record and card are written beside the artefact.
+Whatever fails stops the journey before anything is put in place: the result appears in `out` by one rename.
 
 Two ways out. A *bundled* model may only come from data whose licence allows shipping weights, and gets a card. With
 `own_use` an installation trains for itself from any catalogued data: it gets artefact and evaluation record but no
