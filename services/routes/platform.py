@@ -55,14 +55,19 @@ class PlatformRoutes:
         self._version = VersionOut("AI Chung", version, "v1", profile)
         self._expected = expected
         self._reasons = reasons
-        self._openapi = b"{}"
-        self._page = b""
+        self._rows: Sequence[Endpoint] = ()
+        self._described: tuple[bytes, bytes] | None = None
 
     def describe(self, endpoints: Sequence[Endpoint]) -> None:
-        """Make the description of all endpoints of the installation."""
-        found = document(endpoints, self._version.version)
-        self._openapi = msgspec.json.encode(found)
-        self._page = page(found)
+        """Name all endpoints of the installation; their description is made when it is first asked for."""
+        self._rows, self._described = endpoints, None
+
+    def _description(self) -> tuple[bytes, bytes]:
+        """The OpenAPI document and the page for people."""
+        if self._described is None:
+            found = document(self._rows, self._version.version)
+            self._described = msgspec.json.encode(found), page(found)
+        return self._described
 
     def endpoints(self) -> list[Endpoint]:
         """The rows for the table of endpoints."""
@@ -115,12 +120,13 @@ class PlatformRoutes:
 
     async def openapi(self, call: Call, body: None) -> Reply:
         """The OpenAPI document."""
-        return Reply(self._openapi)
+        return Reply((await asyncio.to_thread(self._description))[0])
 
     async def docs(self, call: Call, body: None) -> Reply:
         """The page for people."""
         headers = ((b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer"))
-        return Reply(self._page, 200, headers, b"text/html; charset=utf-8")
+        shown = (await asyncio.to_thread(self._description))[1]
+        return Reply(shown, 200, headers, b"text/html; charset=utf-8")
 
     async def metrics(self, call: Call, body: None) -> Reply:
         """The metrics of all processes."""

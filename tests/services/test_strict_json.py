@@ -173,12 +173,12 @@ def _utf16(text):
 
 
 @pytest.mark.parametrize("piece", [b'{"a":1},', b'"', b"\\", b'\\"', b"[", b"NaN,", b"1,", b'"a":', b'"\\ud800",'])
-def test_hostile_bodies_are_refused_in_linear_time(piece):
-    body = b'{"inputs":[' + piece * (4_000_000 // len(piece))
-    started = time.perf_counter()
+def test_hostile_bodies_are_refused_in_bounded_time(piece):
+    body = b'{"inputs":[' + piece * (8_000_000 // len(piece))
+    started = time.thread_time()
     with pytest.raises(InvalidInputError):
         DECODER.decode(body)
-    assert time.perf_counter() - started < 3
+    assert time.thread_time() - started < 1
 
 
 def test_gzip_is_unpacked_within_its_bounds():

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.wire.small import Place, small_house
+from tests.services.wire.small import BUNDLED, Place, small_house
+
+LANGUAGE = {name: kind for name, kind in BUNDLED.items() if kind.startswith("text.")}
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +23,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Place]:
     """A house of the test's own: it suspends, revokes, overloads."""
-    place = small_house(tmp_path / "home")
+    place = small_house(tmp_path / "home", models=LANGUAGE)
     yield place
     place.close()
