@@ -115,16 +115,16 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_what_json_loads_reads_is_read_the_same(value):
+    refused: list[str] = []
+    has_nul = "\\u0000" in json.dumps(value).replace("\\\\", "")
     for ascii_only in (True, False):
         body = json.dumps({"any": value}, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
-        has_nul = "\\u0000" in json.dumps(value).replace("\\\\", "")
         try:
             assert FREE.decode(body).any == json.loads(body)["any"]
             assert not has_nul
         except InvalidInputError as error:
-            assert error.word in ("nul-character", "lone-surrogate", "not-utf-8") and (
-                has_nul or error.word != "nul-character"
-            )
+            refused.append(error.word)
+    assert set(refused) <= ({"nul-character"} if has_nul else {"lone-surrogate", "not-utf-8"})
 
 
 PIECES = [
@@ -163,7 +163,7 @@ def test_no_bytes_whatever_raise_anything_but_invalid_input(pieces):
 def test_every_duplicate_key_is_seen(value, key):
     one = json.dumps(key)
     other = "".join(f"\\u{unit:04x}" for unit in _utf16(key))
-    text = '[{%s:%s,"x y":0,"%s":1}]' % (one, json.dumps(value), other)
+    text = f'[{{{one}:{json.dumps(value)},"x y":0,"{other}":1}}]'
     assert suspicious(text.encode())
 
 
