@@ -28,7 +28,7 @@ from scipy.sparse import csr_matrix
 from models.artifact import Artifact
 from models.contract import Model
 from models.errors import IntegrityError, InvalidInputError, PlatformError
-from models.text.hashing import MAX_UNITS, Syllables, compose, hash_syllables, origins, units_in
+from models.text.hashing import MAX_UNITS, Syllables, hash_syllables, origins, units_in
 from models.values import Contribution, Document, Explanation, Labels, TextOptions
 
 KEY_BITS, PROOF_BITS, ROW_BITS = 32, 11, 20
@@ -232,8 +232,7 @@ class Classifier(Model[Document, TextOptions, Labels]):
 
     def _explain(self, text: str, target: int) -> Explanation:
         """Exact parts of the target's logit, those of the heaviest features one by one, each at its first place."""
-        whole = compose(text)
-        syllables = hash_syllables([whole])
+        syllables = hash_syllables([text])
         keys, _, at = feature_keys(syllables)
         rows, known = self._table.find(keys)
         width = np.where(np.arange(len(keys)) < len(syllables.hashes), 0, 1)[known]

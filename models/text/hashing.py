@@ -18,10 +18,11 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
+
+from models.text.script import compose
 
 Hashes = npt.NDArray[np.uint64]
 Indices = npt.NDArray[np.int64]
@@ -33,7 +34,6 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _LEFT, _PAIR = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
 _TONES = {"\u0300": 1, "\u0301": 2, "\u0309": 3, "\u0303": 4, "\u0323": 5}
 _TONE_SUMS = 4096
-_CLUSTER = re.compile("[\u0300-\u036f]+|[^\u0300-\u036f][\u0300-\u036f]*")
 _COMBINING = re.compile("[\u0300-\u036f]")
 
 
@@ -96,21 +96,23 @@ def _tables() -> _Tables:
     return _Tables(value, tone, np.multiply.accumulate(power), np.multiply.accumulate(inverse), marks)
 
 
-def compose(text: str) -> str:
-    """The text with letters and their combining marks as one character where Unicode has one."""
-    if text.isascii() or not _COMBINING.search(text):
-        return text
-    whole = "".join(unicodedata.normalize("NFC", c) if len(c) > 1 else c for c in _CLUSTER.findall(text))
-    return whole if len(whole) <= len(text) else text
+def _whole(text: str) -> tuple[str, list[int] | None]:
+    """The text composed if it holds combining marks, and the position in `text` of each of its characters.
+
+    A text that would grow stays as it is, so that lengths checked before hold.
+    """
+    if _COMBINING.search(text):
+        composed, positions = compose(text)
+        if len(composed) <= len(text):
+            return composed, positions
+    return text, None
 
 
 def origins(text: str) -> list[int]:
-    """For each UTF-16 unit of `compose(text)`, and for its end, the code point of `text` where it begins."""
-    clusters = list(text) if compose(text) is text else _CLUSTER.findall(text)
-    at: list[int] = []
-    for cluster, end in zip(clusters, accumulate(map(len, clusters)), strict=True):
-        whole = unicodedata.normalize("NFC", cluster) if len(cluster) > 1 else cluster
-        at += [end - len(cluster)] * (len(whole.encode("utf-16-le", "surrogatepass")) // 2)
+    """For each UTF-16 unit of the text as it is hashed, and for its end, the code point of `text` that it is from."""
+    whole, positions = _whole(text)
+    places = range(len(text) + 1) if positions is None else positions
+    at = [place for place, sign in zip(places, whole, strict=False) for _ in range(1 + (sign > "\uffff"))]
     return [*at, len(text)]
 
 
@@ -123,7 +125,7 @@ def _laid_out(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint16], Indices]:
     """Units of the texts, composed where needed, and one past the end of each."""
     units = np.frombuffer("\n".join(texts).encode("utf-16-le", "surrogatepass"), np.uint16)
     if (units - np.uint16(0x300) < 0x70).any():
-        texts = [compose(text) for text in texts]
+        texts = [_whole(text)[0] for text in texts]
         units = np.frombuffer("\n".join(texts).encode("utf-16-le", "surrogatepass"), np.uint16)
     sizes = np.fromiter(map(len, texts), np.int64, len(texts))
     if len(units) != sizes.sum() + max(0, len(texts) - 1):

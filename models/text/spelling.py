@@ -23,7 +23,7 @@ BORDER, NUMBER, UNKNOWN, FIRST_WORD = 0, 1, 2, 3
 
 _PIECE = re.compile(
     rf"""
-    [^\W\d_]++(?![\w{MARKS}.@:])
+    [^\W\d_]++(?![\w{MARKS}.@:-])
     | (?:https?|ftp)://\S{{1,2048}} | www\.\S{{1,2048}}
     | [A-Za-z0-9_.+-]{{1,64}}@[A-Za-z0-9-]{{1,64}}+(?:\.[A-Za-z0-9-]{{1,64}}+){{1,6}}
     | [A-Za-z0-9-]{{1,64}}+(?:\.[A-Za-z0-9-]{{1,64}}){{0,4}}\.(?:vn|com|net|org|gov|edu|info)(?![\w-])(?:/\S{{0,2048}})?
