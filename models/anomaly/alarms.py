@@ -47,10 +47,12 @@ def level(options: AnomalyOptions, frequency: Frequency) -> float:
     return float(10 ** (FAINTEST + (STRONGEST - FAINTEST) * wanted / 99))
 
 
-def strong(values: Floats, expected: Floats, options: AnomalyOptions) -> Bools:
-    """Points whose effect reaches the asked minimum, absolute and relative to what was expected."""
+def strong(values: Floats, expected: Floats, options: AnomalyOptions, unit: float) -> Bools:
+    """Points whose effect reaches the asked minimum, absolute (values are in `unit`) and relative to the expected."""
     gap = np.abs(values - np.nan_to_num(expected))
-    least = np.maximum(options.min_effect_absolute, options.min_effect_relative * np.abs(np.nan_to_num(expected)))
+    least = np.maximum(
+        options.min_effect_absolute / unit, options.min_effect_relative * np.abs(np.nan_to_num(expected))
+    )
     found: Bools = gap >= least
     return found
 

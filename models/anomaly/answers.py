@@ -17,6 +17,7 @@ from models.anomaly.rows import Bools, Floats
 from models.errors import PlatformError
 from models.values import AnomalyOptions, Event, Findings, Warned
 
+LARGEST_NUMBER = 1e308
 Said = tuple[Floats, Bools, Sequence[tuple[int, float]]]
 """p-values on the asked side, whether the deviation is upward, and lasting shifts of one series."""
 
@@ -26,7 +27,7 @@ def sheet_of(task: Task, rows: Rows, found: Evidence, row: int, said: Said, opti
     p, upward, moves = said
     values, seen, expected = rows.values[row], rows.seen[row], found.expected[row]
     flags = seen & (p < alarms.level(options, task.series.axis.frequency))
-    flags &= alarms.strong(values * task.unit, expected * task.unit, options)
+    flags &= alarms.strong(values, expected, options, task.unit)
     return Sheet(
         name=task.series.name, axis=task.series.axis, season=task.season, values=values, seen=seen, expected=expected,
         sigma=found.sigma[row], lower=found.lower[row], upper=found.upper[row], p=p, upward=upward,
@@ -40,7 +41,7 @@ def answer(task: Task, sheet: Sheet, score: Floats, options: AnomalyOptions) -> 
     usable = usable_length(sheet)
     events = find_events(sheet, options.direction) if usable else []
     flags = mark(sheet.alarms, events, sheet.seen) if options.mode == "batch" else sheet.alarms.copy()
-    bands = [line * task.unit + task.offset for line in (sheet.expected, sheet.lower, sheet.upper)]
+    bands = [_as_sent(line + task.offset, task.unit) for line in (sheet.expected, sheet.lower, sheet.upper)]
     points = [np.where(sheet.seen, score, 0.0), sheet.p, *bands]
     if options.mode == "last":
         points = [_only_last(line) for line in points]
@@ -48,7 +49,7 @@ def answer(task: Task, sheet: Sheet, score: Floats, options: AnomalyOptions) -> 
         events = [event for event in events if event.end == len(flags) - 1]
     return Findings(
         name=task.series.name, score=points[0], p_value=points[1], expected=points[2], lower=points[3], upper=points[4],
-        is_anomaly=flags, events=tuple(_as_sent(event, task) for event in events), axis=task.series.axis,
+        is_anomaly=flags, events=tuple(_rescaled(event, task.unit) for event in events), axis=task.series.axis,
         warnings=task.warnings + warnings_of(sheet),
     )  # fmt: skip
 
@@ -64,12 +65,21 @@ def _only_last(line: Floats) -> Floats:
     return kept
 
 
-def _as_sent(event: Event, task: Task) -> Event:
-    """Figures of an event in the caller's numbers (flows stay flows: they are what the sentence speaks of)."""
-    if task.unit == 1.0:
+def _as_sent(line: Floats, unit: float) -> Floats:
+    """Numbers in the caller's unit, kept finite."""
+    largest = LARGEST_NUMBER / unit
+    found: Floats = np.clip(line, -largest, largest) * unit
+    return found
+
+
+def _rescaled(event: Event, unit: float) -> Event:
+    """Figures of an event in the caller's unit (flows stay flows: they are what the sentence speaks of)."""
+    if unit == 1.0:
         return event
-    scaled = [None if figure is None else figure * task.unit for figure in (event.expected, event.actual)]
-    return replace(event, expected=scaled[0], actual=scaled[1])
+    figures = [
+        None if each is None else float(_as_sent(np.array([each]), unit)[0]) for each in (event.expected, event.actual)
+    ]
+    return replace(event, expected=figures[0], actual=figures[1])
 
 
 def warnings_of(sheet: Sheet) -> tuple[Warned, ...]:

@@ -1,6 +1,6 @@
 """What a series should have been: a robust trend and a seasonal profile, and how far values usually stray from it.
 
-Method: resistant line, running median and medians of each phase, twice (the medians of Tukey's and Cleveland's
+Method: running median and medians of each phase, twice (the medians of Tukey's and Cleveland's
 decompositions in place of loess, so that an outbreak of less than half the window does not bend them). Series
 that cannot be negative are decomposed on the square-root scale, half way between additive and multiplicative; the
 deviation is always taken in the caller's own units, so that an outbreak is not made small by a logarithm.
@@ -8,11 +8,11 @@ deviation is always taken in the caller's own units, so that an outbreak is not 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.anomaly.rows import Bools, Floats, interpolate, mean, median, running_median
+from models.anomaly.rows import Bools, Floats, interpolate, mean, median, quantile, running_median
 
 MAD_TO_SIGMA = 1.4826
 MEAN_DEVIATION_TO_SIGMA = 1.2533
@@ -22,13 +22,37 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Series of one length and season as a matrix (series, time); `values` is 0 where not `seen`."""
+    """Series of one length and season as a matrix (series, time); `values` is 0 where not `seen`.
+
+    `positive` and `counts` (rows,) say what a series is by nature; `unnamed` where the caller did not say so, and the
+    values may.
+    """
 
     values: Floats
     seen: Bools
     season: int
     positive: Bools
     counts: Bools
+    unnamed: Bools
+
+
+def by_nature(rows: Rows) -> Rows:
+    """The rows with the nature of unnamed series read off their values.
+
+    A series with (nearly) no negative value cannot be negative; whole numbers mostly below ten, no steadier than
+    counts can be, are counts.
+    """
+    seen = rows.seen
+    negative = (seen & (rows.values < 0)).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    mostly = (negative <= 0.03) & (quantile(rows.values, seen, 0.1) > 0)
+    whole = (rows.values == np.floor(rows.values)).all(axis=1) & (negative == 0)
+    middle = mean(rows.values, seen)
+    restless = mean(np.square(rows.values - middle[:, None]), seen) >= 0.4 * np.abs(middle)
+    small = whole & (median(rows.values, seen) < 10) & restless
+    known = rows.unnamed & seen.any(axis=1)
+    return replace(
+        rows, positive=rows.positive | (known & ((negative == 0) | mostly)), counts=rows.counts | (known & small)
+    )
 
 
 def to_scale(values: Floats, positive: Bools) -> Floats:
@@ -47,17 +71,29 @@ def trend_width(length: int, season: int) -> int:
     return max(3, min(wanted, length - 1 - (length % 2)) | 1)
 
 
-def resistant_line(values: Floats) -> Floats:
-    """A straight line through the medians of the first and the last third (Tukey), shape as `values`."""
-    length = values.shape[1]
-    third = length // 3
-    if third < 2:
-        return np.zeros_like(values)
-    seen = np.ones((values.shape[0], third), bool)
-    first, last = median(values[:, :third], seen), median(values[:, -third:], seen)
-    slope = (last - first) / (length - third)
-    found: Floats = slope[:, None] * (np.arange(length) - (length - 1) / 2)
-    return found
+def smooth(values: Floats, width: int) -> Floats:
+    """Running median, the series mirrored beyond its ends and tilted there by the slope that its end is sure of."""
+    half, length = width // 2, values.shape[1]
+    if length <= half + 1:
+        return running_median(values, width)
+    steps = np.arange(1, half + 1)
+    left = values[:, half:0:-1] - 2 * steps[::-1] * end_slope(values, half)
+    right = values[:, -2 : -half - 2 : -1] - 2 * steps * end_slope(values[:, ::-1], half)
+    return running_median(np.concatenate([left, values, right], axis=1), width)[:, half:-half]
+
+
+def end_slope(values: Floats, block: int) -> Floats:
+    """Slope per step at the start of each row, shape (rows, 1): the smaller of two neighbouring ones, 0 if they differ.
+
+    Taken between medians of three blocks, so that neither a step nor an outbreak is drawn on beyond the end.
+    """
+    if values.shape[1] < 3 * block:
+        return np.zeros((values.shape[0], 1))
+    known = np.ones((values.shape[0], block), bool)
+    first, second, third = (median(values[:, at * block : (at + 1) * block], known) for at in range(3))
+    near, far = (second - first) / block, (third - second) / block
+    slope = np.where(near * far > 0, np.sign(near) * np.minimum(np.abs(near), np.abs(far)), 0.0)
+    return slope[:, None]
 
 
 def seasonal(values: Floats, seen: Bools, season: int) -> Floats:
@@ -89,14 +125,12 @@ def decompose(scaled: Floats, seen: Bools, season: int) -> tuple[Floats, Floats]
     """Trend and seasonal part of rows on the scale of decomposition, each of the rows' shape."""
     width = trend_width(scaled.shape[1], season)
     filled = interpolate(scaled, seen)
-    line = resistant_line(filled)
     profile = np.zeros_like(filled)
-    trend = profile
     for _ in range(2):
-        trend = running_median(filled - line - profile, width) + line
+        trend = smooth(filled - profile, width)
         profile = seasonal(filled - trend, seen, season)
         filled = np.where(seen, scaled, trend + profile)
-    return running_median(filled - line - profile, width) + line, profile
+    return smooth(filled - profile, width), profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +150,10 @@ class Spread:
 
 
 def _shape(level: Floats, middle: Floats, power: Floats) -> Floats:
-    relative = (level + 0.05 * middle) / np.where(middle > 0, 1.05 * middle, 1.0)
-    return np.where(middle > 0, np.maximum(relative, 0.02) ** power, 1.0)
+    relative = np.where(middle > 0, np.minimum(level, 1e9 * middle) + 0.05 * middle, 1.0) / np.where(
+        middle > 0, 1.05 * middle, 1.0
+    )
+    return np.clip(relative, 0.02, 1e9) ** power
 
 
 def spread(expected: Floats, deviation: Floats, rows: Rows) -> Spread:
@@ -128,6 +164,7 @@ def spread(expected: Floats, deviation: Floats, rows: Rows) -> Spread:
     """
     level, size = np.abs(expected), np.abs(deviation)
     middle = median(level, rows.seen)[:, None]
+    middle = np.where(middle > ROUNDING * np.max(np.abs(rows.values), axis=1, keepdims=True), middle, 0.0)
     upper = rows.seen & (level > middle)
     lower = rows.seen & ~upper
     rise = np.log(np.maximum(median(level, upper), 1e-300)) - np.log(np.maximum(median(level, lower), 1e-300))

@@ -91,7 +91,7 @@ def members(line: Floats, evident: Floats) -> dict[str, Floats]:
     change = np.zeros_like(line)
     change[half:-half] = np.abs(mean[2 * half :] - mean[: -2 * half])
     change[:width], change[-width:] = 0.0, 0.0
-    cubic = signal.savgol_filter(line, max(5, (width // 4) | 1), 3)
+    cubic = signal.savgol_filter(line, max(5, (width // 4) | 1), 3, mode="mirror")
     return {
         "principal": principal,
         "cluster": cluster,

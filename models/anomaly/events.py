@@ -144,7 +144,7 @@ def _lasting(sheet: Sheet, found: list[Stretch], taken: Bools) -> list[Stretch]:
     """Join lasting changes of level with the runs of alarms that begin there."""
     rest = list(found)
     for at, size in sheet.shifts:
-        if taken[max(0, at - 1) : at + 2].any():
+        if taken[max(0, at - 1) : at + 2].any() or _explained(rest, at):
             continue
         upward = size > 0
         joined = [each for each in rest if abs(each.start - at) <= NEAR_SHIFT and each.upward == upward]
@@ -155,6 +155,14 @@ def _lasting(sheet: Sheet, found: list[Stretch], taken: Bools) -> list[Stretch]:
         rest = [each for each in rest if each not in joined]
         rest.append(Stretch("unit_change" if ratio else "level_shift", at, end, upward, ratio or 1.0))
     return rest
+
+
+def _explained(found: Sequence[Stretch], at: int) -> bool:
+    """Whether a change of level is the beginning or the end of missing reports."""
+    return any(
+        each.kind == "missing_report" and min(abs(each.start - at), abs(each.end + 1 - at)) <= NEAR_SHIFT
+        for each in found
+    )
 
 
 def _level_ratio(sheet: Sheet, at: int) -> float | None:

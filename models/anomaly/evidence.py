@@ -11,6 +11,7 @@ from models.anomaly.rows import Bools, Floats
 from models.anomaly.tails import Prior, fit
 from models.anomaly.tet import Buckets, effect
 
+MOST_SIGMAS = 1e9
 TINY_SERIES = 8
 """Fewer observed values than this say nothing about what is usual."""
 
@@ -44,11 +45,18 @@ def whole(rows: Rows, level: float, prior: Prior, buckets: Buckets | None) -> Ev
     expected = from_scale(middle, rows.positive)
     deviation = rows.values - expected
     sigma = spread(expected, deviation, rows).at(expected) * widen
-    unit = deviation / sigma
+    unit = standard(deviation, sigma)
     above, below = fit(unit, rows.seen, prior, inside=True), fit(-unit, rows.seen, prior, inside=True)
     up, down = above.p(unit), below.p(-unit)
     upper, lower = expected + sigma * above.reach(level), expected - sigma * below.reach(level)
+    usable = (rows.seen.sum(axis=1) >= TINY_SERIES)[:, None]
+    expected = np.where(usable, expected, np.nan)
     return settle(rows, Evidence(expected, sigma, up, down, lower, upper, profile), level)
+
+
+def standard(deviation: Floats, sigma: Floats) -> Floats:
+    """Deviations in usual deviations, at most a billion of them."""
+    return deviation / np.maximum(sigma, np.abs(deviation) / MOST_SIGMAS)
 
 
 def settle(rows: Rows, found: Evidence, level: float) -> Evidence:
@@ -56,10 +64,7 @@ def settle(rows: Rows, found: Evidence, level: float) -> Evidence:
 
     The band comes from the fitted tail alone, the p-value also from ranks: where they differ the band follows.
     """
-    usable = (rows.seen.sum(axis=1) >= TINY_SERIES) & (
-        np.ptp(np.where(rows.seen, rows.values, _first(rows)), axis=1) > 0
-    )
-    said = rows.seen & usable[:, None] & np.isfinite(found.expected)
+    said = rows.seen & np.isfinite(found.expected)
     up, down = np.where(said, found.up, 1.0), np.where(said, found.down, 1.0)
     values = rows.values
     upper = np.where(
@@ -69,17 +74,11 @@ def settle(rows: Rows, found: Evidence, level: float) -> Evidence:
         said, np.where(down < level, np.maximum(found.lower, values), np.minimum(found.lower, values)), found.lower
     )
     lower = np.where(rows.positive[:, None], np.maximum(lower, np.minimum(0.0, found.expected)), lower)
-    blank = ~usable[:, None] | ~np.isfinite(found.expected)
+    blank = ~np.isfinite(found.expected)
     return Evidence(
         np.where(blank, np.nan, found.expected), found.sigma, up, down,
         np.where(blank, np.nan, lower), np.where(blank, np.nan, upper), found.seasonal,
     )  # fmt: skip
-
-
-def _first(rows: Rows) -> Floats:
-    """The first seen value of each row as a column."""
-    place = np.argmax(rows.seen, axis=1)
-    return np.take_along_axis(rows.values, place[:, None], axis=1)
 
 
 def strangeness(found: Evidence, direction: str) -> tuple[Floats, Bools]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.anomaly.baseline import Rows
 from models.anomaly.flows import to_flows
-from models.anomaly.rows import Bools, Floats
+from models.anomaly.rows import Floats
 from models.errors import InvalidInputError
 from models.values import AnomalyOptions, Series, Warned
 
@@ -19,9 +19,9 @@ LARGEST = 1e140
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One usable series as modelled: `offset` turns a modelled value back into what was sent (`ytd`), else 0.
+    """One usable series as modelled: `values` + `offset` is what was sent, divided by `unit`.
 
-    `values` are divided by `unit`, a power of two that is 1 for all but gigantic numbers.
+    `offset` is 0 but for `ytd`; `unit` is a power of two, 1 for all but gigantic numbers.
     """
 
     place: int
@@ -35,8 +35,10 @@ class Task:
 
 def task_of(place: int, series: Series, options: AnomalyOptions) -> Task:
     """A series as it is modelled."""
-    values, offset = np.asarray(series.values, np.float64), np.zeros(len(series.values))
-    warnings = []
+    values = np.asarray(series.values, np.float64)
+    largest = float(np.max(np.abs(values), initial=0.0, where=~np.isnan(values)))
+    unit = 2.0 ** np.floor(np.log2(largest)) if largest > LARGEST else 1.0
+    values, offset, warnings = values / unit, np.zeros(len(values)), []
     if series.measure == "ytd":
         values, offset = to_flows(values, series.axis)
         warnings.append(
@@ -46,38 +48,19 @@ def task_of(place: int, series: Series, options: AnomalyOptions) -> Task:
                 "Figures cumulative from January were turned into flows before modelling.",
             )
         )
-    largest = float(np.max(np.abs(values), initial=0.0, where=~np.isnan(values)))
-    unit = 2.0 ** np.floor(np.log2(largest)) if largest > LARGEST else 1.0
     season = options.season_length or series.axis.frequency.season
-    return Task(place, series, values / unit, offset, float(unit), max(1, season), tuple(warnings))
+    return Task(place, series, values, offset, float(unit), max(1, season), tuple(warnings))
 
 
 def matrix_of(group: Sequence[Task]) -> Rows:
-    """Series of one length and season as rows."""
+    """Series of one length and season as rows, of the nature that the caller named."""
     values = np.stack([task.values for task in group])
     seen = ~np.isnan(values)
-    values = np.where(seen, values, 0.0)
-    positive = np.array(
-        [natural(task.series, line, known) for task, line, known in zip(group, values, seen, strict=True)]
-    )
-    whole = (values == np.floor(values)).all(axis=1) & ~(values < 0).any(axis=1)
-    small = np.array(
-        [bool(known.any()) and float(np.median(line[known])) < 10 for line, known in zip(values, seen, strict=True)]
-    )
-    asked = np.array([task.series.kind == "count" and task.unit == 1.0 for task in group])
-    free = np.array([task.series.kind is None and task.unit == 1.0 for task in group])
-    return Rows(values, seen, group[0].season, positive, asked | (free & whole & small))
-
-
-def natural(series: Series, values: Floats, seen: Bools) -> bool:
-    """Whether a series cannot be negative by nature: it says so, or has (nearly) no negative value and is no change."""
-    if series.kind is not None:
-        return series.kind in ("count", "positive")
-    if series.measure == "change_pct" or not seen.any():
-        return False
-    known = values[seen]
-    negative = float((known < 0).mean())
-    return negative == 0 or (negative <= 0.03 and float(np.quantile(known, 0.1)) > 0)
+    kinds = [task.series.kind for task in group]
+    positive = np.array([kind in ("count", "positive") for kind in kinds])
+    counts = np.array([task.series.kind == "count" and task.unit == 1.0 for task in group])
+    unnamed = np.array([task.series.kind is None and task.series.measure != "change_pct" for task in group])
+    return Rows(np.where(seen, values, 0.0), seen, group[0].season, positive, counts, unnamed)
 
 
 def check_options(options: AnomalyOptions) -> None:

@@ -110,7 +110,7 @@ def backfills(values: Floats, expected: Floats, sigma: Floats, low: list[tuple[i
             surplus = values[at] - expected[at]
             if not np.isfinite(surplus) or lacking <= 0:
                 continue
-            if surplus > 3 * sigma[at] and BACKFILL_LOW <= surplus / lacking <= BACKFILL_HIGH:
+            if surplus > 3 * sigma[at] and BACKFILL_LOW * lacking <= surplus <= BACKFILL_HIGH * lacking:
                 found.append(Fault("backfilled_report", at, at))
                 break
     return found
@@ -118,9 +118,9 @@ def backfills(values: Floats, expected: Floats, sigma: Floats, low: list[tuple[i
 
 def unit_ratio(values: Floats, expected: Floats, sigma: Floats) -> float | None:
     """The power of ten by which a stretch differs from what was expected, None when it does not or noise could."""
-    if not ((values > 0) & (expected > 0)).all():
+    if not ((values > 0) & (expected > sigma)).all():
         return None
-    logs = np.log10(values / expected)
+    logs = np.log10(values) - np.log10(expected)
     middle = float(np.median(logs))
     power = round(middle)
     noise = float(np.median(sigma / expected))

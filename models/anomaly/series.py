@@ -21,7 +21,7 @@ import numpy as np
 
 from models.anomaly import alarms, detectors, shifts
 from models.anomaly.answers import answer, sheet_of, spend
-from models.anomaly.baseline import Rows, to_scale
+from models.anomaly.baseline import Rows, by_nature, to_scale
 from models.anomaly.evidence import Evidence, strangeness, whole
 from models.anomaly.intake import Task, check_options, matrix_of, task_of
 from models.anomaly.rows import Floats, interpolate
@@ -130,7 +130,8 @@ class SeriesDetector(Model[Series, AnomalyOptions, Findings]):
         if options.mode != "batch":
             found = one_step(matrix, side, self.prior, near)
             p, _ = strangeness(found, options.direction)
-            return matrix, found, -np.log10(p), [[] for _ in group]
+            return by_nature(matrix), found, -np.log10(p), [[] for _ in group]
+        matrix = by_nature(matrix)
         found = whole(matrix, side, self.prior, near)
         p, _ = strangeness(found, options.direction)
         score = detectors.ensemble(matrix, found, p, self.weights)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.anomaly.baseline import MAD_TO_SIGMA
+from models.anomaly.baseline import MAD_TO_SIGMA, ROUNDING
 from models.anomaly.rows import Bools, Floats, median, running_median
 
 STANDS_OUT = 5.0
@@ -31,27 +31,26 @@ def shifts(flat: Floats, seen: Bools, season: int) -> list[list[tuple[int, float
     reach = width // 2
     change = np.zeros_like(flat)
     change[:, reach + 1 : length - reach] = smooth[:, 2 * reach + 1 :] - smooth[:, : length - 2 * reach - 1]
-    noise = MAD_TO_SIGMA * median(np.abs(flat - smooth), seen)
+    noise = MAD_TO_SIGMA * running_median(np.abs(flat - smooth), 2 * width + 1)
     inner = np.zeros_like(seen)
     inner[:, reach + 1 : length - reach] = True
     wander = MAD_TO_SIGMA * median(np.abs(change), inner)
-    size = np.abs(change)
-    least = np.maximum(LEAST_SIGMAS * noise, STANDS_OUT * wander)
+    least = np.maximum(LEAST_SIGMAS * noise, STANDS_OUT * wander[:, None])
+    tiny = np.maximum(ROUNDING * np.abs(flat).max(axis=1), 1e-300)
     found: list[list[tuple[int, float]]] = []
     for row in range(rows):
-        peaks = (
-            _peaks(size[row], float(least[row]), width) if noise[row] > 0 or wander[row] > 0 or size[row].any() else []
+        peaks = _peaks(
+            np.where(np.abs(change[row]) > np.maximum(least[row], tiny[row]), np.abs(change[row]), 0.0), width
         )
-        dated = [(_date(flat[row], peak, width), float(change[row, peak])) for peak in peaks]
-        unit = max(float(noise[row]), 1e-12 * float(np.abs(flat[row]).max()), 1e-300)
-        found.append([(at, height / unit) for at, height in dated])
+        unit = np.maximum(noise[row], tiny[row])
+        found.append([(_date(flat[row], peak, width), float(change[row, peak] / unit[peak])) for peak in peaks])
     return found
 
 
-def _peaks(size: Floats, least: float, width: int) -> list[int]:
+def _peaks(size: Floats, width: int) -> list[int]:
     """Largest places first, none within `width` of a larger one."""
     found: list[int] = []
-    left = np.where(size > least, size, 0.0)
+    left = size.copy()
     while left.any() and len(found) < 50:
         peak = int(np.argmax(left))
         plateau = np.flatnonzero(left == left[peak])

@@ -8,11 +8,13 @@ is linear: a window is refitted once per quarter of its length.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from models.anomaly.baseline import Rows, from_scale, seasonal, spread, to_scale, trend_width
-from models.anomaly.evidence import TINY_SERIES, Evidence, settle
-from models.anomaly.rows import Bools, Floats, interpolate, mean, running_median, trailing_median
+from models.anomaly.baseline import Rows, by_nature, from_scale, seasonal, smooth, spread, to_scale, trend_width
+from models.anomaly.evidence import TINY_SERIES, Evidence, settle, standard
+from models.anomaly.rows import Bools, Floats, interpolate, mean, trailing_median
 from models.anomaly.tails import Prior, fit
 from models.anomaly.tet import Buckets, effect
 
@@ -37,44 +39,41 @@ def one_step(rows: Rows, level: float, prior: Prior, buckets: Buckets | None) ->
     shape = rows.values.shape
     window = max(WINDOW, 6 * rows.season)
     found = Evidence(*(np.full(shape, fill) for fill in (np.nan, 1.0, 1.0, 1.0, np.nan, np.nan, 0.0)))
-    scaled = to_scale(rows.values, rows.positive)
     places = checkpoints(shape[1], window)
-    for start, stop in zip(places, [*places[1:], shape[1]], strict=True):
-        first = max(0, start - window)
-        cut = slice(first, stop)
-        part = Rows(rows.values[:, cut], rows.seen[:, cut], rows.season, rows.positive, rows.counts)
-        near = None if buckets is None else buckets[cut]
-        piece = _block(part, scaled[:, cut], start - first, level, prior, near)
+    for start, stop in zip(places, [*places[1:], shape[1]], strict=False):
+        cut = slice(max(0, start - window), stop)
+        part = replace(rows, values=rows.values[:, cut], seen=rows.seen[:, cut])
+        piece = _block(part, start - cut.start, level, prior, None if buckets is None else buckets[cut])
         for name in Evidence.__slots__:
             getattr(found, name)[:, start:stop] = getattr(piece, name)
-    return settle(rows, found, level)
+    return found
 
 
-def _block(part: Rows, scaled: Floats, known: int, level: float, prior: Prior, buckets: Buckets | None) -> Evidence:
+def _block(part: Rows, known: int, level: float, prior: Prior, buckets: Buckets | None) -> Evidence:
     """Fit on the first `known` steps, judge the others."""
-    seen = part.seen[:, :known]
-    profile, loss = _profile(scaled[:, :known], seen, part.season, scaled.shape[1])
+    past = by_nature(replace(part, values=part.values[:, :known], seen=part.seen[:, :known]))
+    part = replace(part, positive=past.positive, counts=past.counts)
+    scaled = to_scale(part.values, past.positive)
+    profile, loss = _profile(scaled[:, :known], past.seen, part.season, scaled.shape[1])
     middle = _level(scaled - profile, part.seen, known) + profile
     widen = np.ones((scaled.shape[0], scaled.shape[1] - known))
     if buckets is not None:
-        shift, wide = effect((scaled - middle)[:, :known], seen, buckets[:known], buckets)
+        shift, wide = effect((scaled - middle)[:, :known], past.seen, buckets[:known], buckets)
         middle, widen = middle + shift, wide[:, known:]
     expected = from_scale(middle, part.positive)
     deviation = part.values - expected
-    past = Rows(part.values[:, :known], seen, part.season, part.positive, part.counts)
-    sizes = spread(expected[:, :known], deviation[:, :known], past)
-    sigma = sizes.at(expected) * loss
-    unit = deviation / sigma
+    sigma = spread(expected[:, :known], deviation[:, :known], past).at(expected) * loss
+    unit = standard(deviation, sigma)
     habit = unit[:, :known] * loss
-    above, below = fit(habit, seen, prior, inside=False), fit(-habit, seen, prior, inside=False)
-    ahead = unit[:, known:] / widen
-    size = sigma[:, known:] * widen
-    said = (seen.sum(axis=1) >= TINY_SERIES)[:, None]
-    expected = np.where(said, expected[:, known:], np.nan)
-    return Evidence(
-        expected, size, above.p(ahead), below.p(-ahead),
-        expected - size * below.reach(level), expected + size * above.reach(level), profile[:, known:],
+    above, below = fit(habit, past.seen, prior, inside=False), fit(-habit, past.seen, prior, inside=False)
+    ahead, size = unit[:, known:] / widen, sigma[:, known:] * widen
+    said = (past.seen.sum(axis=1) >= TINY_SERIES)[:, None]
+    coming = np.where(said, expected[:, known:], np.nan)
+    judged = Evidence(
+        coming, size, above.p(ahead), below.p(-ahead), coming - size * below.reach(level),
+        coming + size * above.reach(level), profile[:, known:],
     )  # fmt: skip
+    return settle(replace(part, values=part.values[:, known:], seen=part.seen[:, known:]), judged, level)
 
 
 def _profile(past: Floats, seen: Bools, season: int, length: int) -> tuple[Floats, Floats]:
@@ -83,8 +82,7 @@ def _profile(past: Floats, seen: Bools, season: int, length: int) -> tuple[Float
     if season < 2 or known < 2 * season:
         return np.zeros((rows, length)), np.ones((rows, 1))
     filled = interpolate(past, seen)
-    trend = running_median(filled, trend_width(known, season))
-    tiled = seasonal(filled - trend, seen, season)
+    tiled = seasonal(filled - smooth(filled, trend_width(known, season)), seen, season)
     cycles = known / season
     profile = np.tile(tiled[:, :season], (1, -(-length // season)))[:, :length]
     loss = np.where((profile != 0).any(axis=1, keepdims=True), np.sqrt((cycles + 1) / (cycles - 1)), 1.0)

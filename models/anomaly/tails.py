@@ -99,12 +99,13 @@ class Tail:
         return found
 
 
-def alone(exceeds: Bools) -> Floats:
-    """How far exceedances stand alone, in 0…1, from the share that follow another; 1 for independent values."""
+def alone(exceeds: Bools, level: float) -> Floats:
+    """How far exceedances of a quantile stand alone, in 0…1, from the share that follow another; (rows, 1)."""
     total = exceeds.sum(axis=1)
     follow = (exceeds[:, 1:] & exceeds[:, :-1]).sum(axis=1)
-    share = 1.0 - follow / np.maximum(total, 1)
-    return np.clip((share / INNER - 0.55) / 0.35, 0.0, 1.0)[:, None]
+    share = (1.0 - follow / np.maximum(total, 1)) / level
+    found: Floats = np.clip((share - 0.55) / 0.35, 0.0, 1.0)[:, None]
+    return found
 
 
 def fit(deviation: Floats, seen: Bools, prior: Prior, *, inside: bool) -> Tail:
@@ -112,12 +113,14 @@ def fit(deviation: Floats, seen: Bools, prior: Prior, *, inside: bool) -> Tail:
     ordered = np.sort(np.where(seen, deviation, np.inf), axis=1)
     count = seen.sum(axis=1)
     inner = ordered_quantile(ordered, count, INNER)[:, None]
-    trust = alone(seen & (deviation > inner))
+    trust = alone(seen & (deviation > inner), INNER)
     known = count[:, None] * trust
     usable = inner > 1e-9
     base = np.where(usable, inner, N_INNER)
-    h, k = _shapes(ordered, count, base)
-    learned = np.where(usable, known / (known + prior.weight), 0.0)
+    outer, level = _outer(ordered, count)
+    h, k = _shapes(outer / base, level)
+    trust = np.minimum(trust, alone(seen & (deviation > outer), OUTER[0][1]))
+    learned = np.where(usable, count[:, None] * trust / (count[:, None] * trust + prior.weight), 0.0)
     heaviness = np.maximum(learned * h + (1 - learned) * prior.heaviness, 1e-4)
     power = np.clip(learned * k + (1 - learned) * prior.power, LIGHTEST_POWER, STRONGEST_POWER)
     if not inside:
@@ -128,14 +131,21 @@ def fit(deviation: Floats, seen: Bools, prior: Prior, *, inside: bool) -> Tail:
     return Tail(scale, heaviness, power, trust, ordered, count[:, None].astype(np.float64), prior.rank_weight, inside)
 
 
-def _shapes(ordered: Floats, count: npt.NDArray[np.int64], base: Floats) -> tuple[Floats, Floats]:
+def _outer(ordered: Floats, count: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """The outer quantile of each row and its level, both (rows, 1)."""
+    levels = np.full((len(count), 1), OUTER[0][1])
+    found = ordered_quantile(ordered, count, OUTER[0][1])[:, None]
+    for least, level in OUTER[1:]:
+        enough = count[:, None] >= least
+        found = np.where(enough, ordered_quantile(ordered, count, level)[:, None], found)
+        levels = np.where(enough, level, levels)
+    return found, levels
+
+
+def _shapes(ratio: Floats, level: Floats) -> tuple[Floats, Floats]:
     """Parameters h and k of each row from the ratio of its outer to its inner quantile."""
-    h, k = np.zeros_like(base), np.ones_like(base)
-    for least, level in OUTER:
-        normal = float(ndtri(level))
-        ratio = np.log(np.maximum(ordered_quantile(ordered, count, level)[:, None] / base, 1.0))
-        chosen = count[:, None] >= least
-        heavy = 2 * (ratio - np.log(normal / N_INNER)) / (normal**2 - N_INNER**2)
-        h = np.where(chosen, np.clip(heavy, -0.2, HEAVIEST), h)
-        k = np.where(chosen, ratio / np.log(normal / N_INNER), k)
-    return h, k
+    normal = ndtri(level)
+    logarithm = np.log(np.maximum(ratio, 1.0))
+    plain = np.log(normal / N_INNER)
+    heavy = 2 * (logarithm - plain) / (normal**2 - N_INNER**2)
+    return np.clip(heavy, -0.2, HEAVIEST), logarithm / plain

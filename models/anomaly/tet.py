@@ -1,8 +1,8 @@
 """Tết, the moving new year: which steps of an axis it touches, and what it does to them.
 
 Decision: steps are laid into *buckets* that mean the same in every year (a day so many days from new year's day;
-January of a year with an early or a late Tết), and a bucket's usual deviation is learned like a seasonal phase. A bucket seen
-in fewer than two years teaches nothing yet: there the band is widened instead.
+January of a year with an early or a late Tết), and a bucket's usual deviation is learned like a seasonal
+phase. A bucket seen in fewer than two years teaches nothing yet: there the band is widened instead.
 """
 
 from __future__ import annotations

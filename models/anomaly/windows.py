@@ -1,8 +1,9 @@
 """What a series does over a stretch: windows of its own period, and how unlike the others each is.
 
-Methods: Sub-PCA as a Mahalanobis distance over the windows' principal axes (Aggarwal 2017), KMeansAD (Yairi et al.
+Methods: Sub-PCA in its whitened form, a Mahalanobis distance between windows (Aggarwal 2017), KMeansAD (Yairi et al.
 2001). Windows longer than 32 steps are thinned by averaging, so the work per step is bounded whatever the period;
-statistics are learned on at most 20,000 windows and applied in pieces, so memory is bounded too.
+statistics are learned on at most 20,000 windows and applied in pieces, so memory is bounded too. Products are summed
+by einsum, not by BLAS: the matrices are small, and threads would fight each other and round differently.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ PIECE = 1 << 14
 CLUSTERS = 20
 CLUSTER_SAMPLE = 2_000
 ROUNDS = 10
+RIDGE = 3e-4
+"""Added to the correlation of windows, as a share of its trace: directions without variance do not decide."""
 LONGEST_LAG, SHORTEST_LAG = 300, 4
 WEAKEST_PEAK = 0.1
 LEAST_WINDOW = 32
@@ -44,7 +47,7 @@ class Windows:
 
 
 def period(line: Floats) -> int:
-    """Width of the windows: the lag of the highest peak of the autocorrelation, 125 when there is none (as TSB-AD does).
+    """Width of the windows: the lag of the highest peak of the autocorrelation, 125 without one (as TSB-AD does).
 
     A short lag is taken so many times that the window holds a shape, at least 32 steps; at most a quarter of the
     series.
@@ -64,7 +67,7 @@ def period(line: Floats) -> int:
 
 def cut(line: Floats, width: int) -> Windows:
     """All windows of about `width` steps."""
-    stride = max(1, width // THINNED)
+    stride = -(-width // THINNED)
     thin = ndimage.uniform_filter1d(line, stride, mode="nearest")[::stride]
     size = max(SHORTEST_LAG, width // stride)
     return Windows(np.lib.stride_tricks.sliding_window_view(thin, size), stride, size * stride, len(line))
@@ -78,16 +81,26 @@ def distances(windows: Windows) -> tuple[Floats, Floats]:
     width = sample.std(axis=0)
     width = np.where(width > 0, width, 1.0)
     unit = (sample - centre) / width
-    values, axes = np.linalg.eigh(unit.T @ unit / len(unit))
-    largest = max(float(values[-1]), 1e-300)
-    whiten = axes / np.sqrt(np.maximum(values, 1e-3 * largest))
+    spread = np.einsum("ni,nj->ij", unit, unit) / len(unit) + RIDGE * unit.shape[1] * np.eye(unit.shape[1])
+    whiten = whitener(np.linalg.cholesky(spread))
     centres = usual_windows(sample[:: max(1, len(sample) // CLUSTER_SAMPLE)])
     far, alien = np.empty(len(view)), np.empty(len(view))
     for at in range(0, len(view), PIECE):
         piece = view[at : at + PIECE]
-        far[at : at + PIECE] = np.sqrt(np.square((piece - centre) / width @ whiten).sum(axis=1))
+        far[at : at + PIECE] = np.sqrt(np.square(np.einsum("ni,ij->nj", (piece - centre) / width, whiten)).sum(axis=1))
         alien[at : at + PIECE] = np.sqrt(np.maximum(_squared(piece, centres).min(axis=1), 0.0))
     return windows.spread_out(far), windows.spread_out(alien)
+
+
+def whitener(lower: Floats) -> Floats:
+    """The transposed inverse of a small lower triangle by forward substitution (LAPACK's would start threads)."""
+    size = len(lower)
+    inverse = np.zeros_like(lower)
+    for row in range(size):
+        inverse[row, row] = 1.0
+        inverse[row] -= np.einsum("k,kj->j", lower[row, :row], inverse[:row])
+        inverse[row] /= lower[row, row]
+    return np.ascontiguousarray(inverse.T)
 
 
 def usual_windows(sample: Floats) -> Floats:
@@ -96,15 +109,15 @@ def usual_windows(sample: Floats) -> Floats:
     centres = sample[np.linspace(0, len(sample) - 1, count).astype(np.int64)].copy()
     for _ in range(ROUNDS):
         nearest = _squared(sample, centres).argmin(axis=1)
-        member = np.zeros((count, len(sample)))
-        member[nearest, np.arange(len(sample))] = 1.0
-        sizes = member.sum(axis=1)
-        filled = sizes > 0
-        centres[filled] = (member @ sample)[filled] / sizes[filled, None]
+        sizes = np.bincount(nearest, minlength=count)
+        sums = np.zeros_like(centres)
+        np.add.at(sums, nearest, sample)
+        centres[sizes > 0] = sums[sizes > 0] / sizes[sizes > 0, None]
     return centres
 
 
 def _squared(points: Floats, centres: Floats) -> Floats:
     """Squared distances (points, centres)."""
-    found: Floats = np.square(points).sum(axis=1)[:, None] - 2 * points @ centres.T + np.square(centres).sum(axis=1)
+    product = np.einsum("ni,ki->nk", points, centres)
+    found: Floats = np.square(points).sum(axis=1)[:, None] - 2 * product + np.square(centres).sum(axis=1)
     return found
