@@ -142,6 +142,8 @@ class Doors:
                 caller.require(endpoint.scope)
         if endpoint.deprecation is not None:
             _not_gone(endpoint.deprecation, self._clock())
+        if call.query_string and not endpoint.streamed:
+            call.query(*(parameter.name for parameter in endpoint.query))
         body = await self._body(call, bound, receive)
         return await endpoint.handler(call, body)
 

@@ -34,6 +34,7 @@ from services.idempotency import Idempotency
 from services.identity import Identity
 from services.inference import Inference
 from services.keys import open_pepper
+from services.metrics import clear
 from services.quota import Quota
 from services.records import Recorder
 from services.settings import Settings
@@ -171,6 +172,7 @@ def prepare(settings: Settings, clock: Callable[[], float] = time.time) -> Keepe
     """
     settings.home.mkdir(parents=True, exist_ok=True)
     keys_folder(settings).mkdir(mode=0o700, exist_ok=True)
+    clear(settings.home / "metrics")
     database = found(settings.database, marker=settings.home / "database.marker", clock=clock)
     try:
         findings = _furnish(settings, database, clock)

@@ -1,0 +1,37 @@
+"""Nothing that a caller writes into a header steers or breaks Ray Serve."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.threshold import cleaned, middlewares
+
+PLAIN = [(b"host", b"a"), (b"authorization", b"Bearer b"), (b"content-type", b"application/json")]
+
+
+@pytest.mark.parametrize("name", [
+    b"x-request-timeout-seconds", b"x-request-disconnect-disabled", b"x-session-id", b"serve_multiplexed_model_id",
+    b"serve-multiplexed_model-id",
+])  # fmt: skip
+def test_a_control_header_of_the_server_is_dropped(name: bytes):
+    assert cleaned([*PLAIN, (name, b"\xff")]) == PLAIN
+
+
+@pytest.mark.parametrize("value", [b"\xff", b"", b"a b", b"<script>", b"a" * 129, "ệ".encode()])
+def test_a_malformed_request_id_is_dropped_so_that_the_server_makes_one(value: bytes):
+    assert cleaned([(b"x-request-id", value), *PLAIN]) == PLAIN
+
+
+def test_two_request_ids_are_none_and_one_good_one_stays():
+    good = (b"x-request-id", b"abc-1")
+    assert cleaned([good, *PLAIN, good]) == PLAIN
+    assert cleaned([good, *PLAIN]) == [*PLAIN, good]
+
+
+def test_everything_else_passes_in_order_and_doubled_headers_stay_doubled():
+    headers = [*PLAIN, (b"authorization", b"Bearer c"), (b"x-\xc3\xa9", b"\xff")]
+    assert cleaned(headers) == headers
+
+
+def test_the_hook_gives_the_server_one_middleware():
+    assert [type(middleware).__name__ for middleware in middlewares()] == ["Middleware"]
