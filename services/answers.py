@@ -22,13 +22,18 @@ class ModelUsed(msgspec.Struct):
     card: str
 
 
-class Usage(msgspec.Struct, omit_defaults=True):
-    """What was counted."""
+class TextUsage(msgspec.Struct):
+    """What a call of a language task is counted as."""
 
-    documents: int = 0
-    characters: int = 0
-    series: int = 0
-    points: int = 0
+    documents: int
+    characters: int
+
+
+class SeriesUsage(msgspec.Struct):
+    """What a call over time series is counted as."""
+
+    series: int
+    points: int
 
 
 def model_used(entry: Entry) -> ModelUsed:

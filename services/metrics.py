@@ -59,6 +59,14 @@ class Histogram(msgspec.Struct):
         return BOUNDS[-1]
 
 
+class Prediction(msgspec.Struct):
+    """The calls of one model for one task with one outcome."""
+
+    calls: int
+    units: int
+    times: Histogram
+
+
 class Snapshot(msgspec.Struct):
     """What one process wrote down: each row a name, label pairs and a value."""
 
@@ -81,9 +89,9 @@ class Metrics:
         self._path = folder / f"{process}-{os.getpid()}-{time.time_ns():x}.json"
         self._requests: dict[tuple[str, str, int], int] = {}
         self._times: dict[str, Histogram] = {}
+        self._predictions: dict[tuple[str, str, str], Prediction] = {}
         self._counters: dict[Key, float] = {}
         self._gauges: dict[Key, float] = {}
-        self._histograms: dict[Key, Histogram] = {}
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -94,21 +102,24 @@ class Metrics:
             times = self._times[route] = Histogram([0] * (len(BOUNDS) + 1))
         times.observe(seconds)
 
+    def prediction(self, model: str, task: str, outcome: str, seconds: float, units: int) -> None:
+        """Count one call of a model."""
+        key = (model, task, outcome)
+        found = self._predictions.get(key)
+        if found is None:
+            if len(self._predictions) >= MAX_SERIES:
+                return
+            found = self._predictions[key] = Prediction(0, 0, Histogram([0] * (len(BOUNDS) + 1)))
+        found.calls += 1
+        if outcome == "ok":
+            found.units += units
+            found.times.observe(seconds)
+
     def count(self, name: str, labels: Mapping[str, str], amount: float = 1) -> None:
         """Increase a counter."""
         key = (name, tuple(labels.items()))
         if key in self._counters or len(self._counters) < MAX_SERIES:
             self._counters[key] = self._counters.get(key, 0) + amount
-
-    def observe(self, name: str, labels: Mapping[str, str], seconds: float) -> None:
-        """Enter a time in a histogram."""
-        key = (name, tuple(labels.items()))
-        found = self._histograms.get(key)
-        if found is None:
-            if len(self._histograms) >= MAX_SERIES:
-                return
-            found = self._histograms[key] = Histogram([0] * (len(BOUNDS) + 1))
-        found.observe(seconds)
 
     def set(self, name: str, labels: Mapping[str, str], value: float) -> None:
         """Set a gauge, or a counter that is counted elsewhere."""
@@ -127,7 +138,12 @@ class Metrics:
             labels = [("route", route), ("method", method), ("status", str(status))]
             counters.append(("aichung_requests_total", labels, number))
         times = [("aichung_request_seconds", [("route", route)], found) for route, found in list(self._times.items())]
-        times += [(name, list(labels), found) for (name, labels), found in list(self._histograms.items())]
+        for (model, task, outcome), calls in list(self._predictions.items()):
+            labels = [("model", model), ("task", task)]
+            counters.append(("aichung_predictions_total", [*labels, ("outcome", outcome)], calls.calls))
+            if outcome == "ok":
+                counters.append(("aichung_prediction_units_total", labels, calls.units))
+                times.append(("aichung_prediction_seconds", labels, calls.times))
         gauges = [(name, list(labels), value) for (name, labels), value in list(self._gauges.items())]
         return Snapshot(os.getpid(), self._process, time.time(), counters, gauges, times)
 
@@ -152,11 +168,12 @@ class Metrics:
     def spread(self, name: str, label: str) -> dict[str, tuple[int, float, float]]:
         """Of a histogram over all processes, by a label's value: how many, and the bounds of p50 and p99 in seconds."""
         total = _Sum(self._read())
-        found = {}
+        joined: dict[str, Histogram] = {}
         for (other, labels), histogram in total.histograms.items():
             if other == name and any(histogram.counts):
-                found[dict(labels)[label]] = (sum(histogram.counts), histogram.bound(0.5), histogram.bound(0.99))
-        return found
+                merged = joined.setdefault(dict(labels)[label], Histogram([0] * len(histogram.counts)))
+                merged.counts = [a + b for a, b in zip(merged.counts, histogram.counts, strict=True)]
+        return {value: (sum(h.counts), h.bound(0.5), h.bound(0.99)) for value, h in joined.items()}
 
     def _read(self) -> list[Snapshot]:
         found = []

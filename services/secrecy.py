@@ -12,6 +12,7 @@ import unicodedata
 from typing import Final
 
 WINDOW: Final = 60
+WORDS: Final = ("MẬT", "mật", "Mật", "MAT", "mat", "Mat")
 MARK: Final = re.compile(r"(?<!\w)(?:(?:TUYỆT|TUYET|TỐI|TOI)[ \t]{1,3}(?:MẬT|MAT)|MẬT)(?!\w)")
 LABEL: Final = re.compile(r"(?i)(?:độ mật|do mat|mức độ mật)[ \t]*[:：]?[ \t]*\W{0,3}$")
 LABELLED: Final = re.compile(
@@ -23,6 +24,8 @@ def is_marked(text: str) -> bool:
     """Whether a secrecy mark stands in the text as a heading."""
     if not unicodedata.is_normalized("NFC", text):
         text = unicodedata.normalize("NFC", text)
+    if not any(word in text for word in WORDS):
+        return False
     if "MẬT" in text or "MAT" in text:
         for found in MARK.finditer(text):
             left = text[max(0, found.start() - WINDOW) : found.start()].rpartition("\n")[2]

@@ -86,10 +86,7 @@ class Telemetry:
 
     def predicted(self, model: str, task: str, outcome: str, seconds: float, units: int) -> None:
         """One call of a model: `outcome` is ok, refused or failed."""
-        self.metrics.count("aichung_predictions_total", {"model": model, "task": task, "outcome": outcome})
-        if outcome == "ok":
-            self.metrics.observe("aichung_prediction_seconds", {"model": model}, seconds)
-            self.metrics.count("aichung_prediction_units_total", {"model": model, "task": task}, units)
+        self.metrics.prediction(model, task, outcome, seconds, units)
 
     def failure(self, error: BaseException, request_id: str, route: str) -> None:
         """An error that is ours: its class and places, without its message."""

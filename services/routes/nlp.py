@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from models.errors import InvalidInputError, Note, NotFoundError, PlatformError
 from models.values import Document, Labels, Restoration, Segmentation, TextOptions
-from services.answers import ModelUsed, Usage, item_problem, model_used, notice, provenance
+from services.answers import ModelUsed, TextUsage, item_problem, model_used, notice, provenance
 from services.endpoints import Call, Endpoint, Reply
 from services.explanations import explained
 from services.inference import Answer, Ask, Inference
@@ -138,7 +138,7 @@ class TextResponse(msgspec.Struct, omit_defaults=True):
     notice: str
     documents: list[Any]
     errors: list[FailedDocument]
-    usage: Usage
+    usage: TextUsage
 
 
 class SegmentResponse(TextResponse):
@@ -175,7 +175,7 @@ class AnalyzeResponse(msgspec.Struct):
     request_id: str
     notice: str
     tasks: list[TaskAnswer]
-    usage: Usage
+    usage: TextUsage
 
 
 # --- mapping ------------------------------------------------------------------------------------------------
@@ -272,9 +272,9 @@ class Prepared:
     characters: int
 
     @property
-    def usage(self) -> Usage:
+    def usage(self) -> TextUsage:
         """What the call counts as."""
-        return Usage(documents=len(self.documents), characters=self.characters)
+        return TextUsage(len(self.documents), self.characters)
 
 
 def _prepare(documents: Sequence[WireDocument]) -> Prepared:

@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from models.errors import InvalidInputError, Note, PlatformError
 from models.values import AnomalyOptions, Event, Findings, Forecast, ForecastOptions
-from services.answers import ModelUsed, Usage, item_problem, model_used, notice, provenance
+from services.answers import ModelUsed, SeriesUsage, item_problem, model_used, notice, provenance
 from services.endpoints import LARGE_BODY_BYTES, Call, Endpoint, Reply
 from services.inference import Answer, Ask, Inference
 from services.series import (
@@ -164,7 +164,7 @@ class SeriesResponse(msgspec.Struct):
     model: ModelUsed
     notice: str
     status: Literal["completed", "partial", "failed"]
-    usage: Usage
+    usage: SeriesUsage
     outputs: list[Any]
 
 
@@ -321,7 +321,7 @@ class TimeSeries:
         response = SeriesResponse(
             call.request_id, f"ts-{call.request_id}", int(self._clock()), model_used(answer.entry), notice(call),
             "completed" if not failed else "failed" if failed == len(outputs) else "partial",
-            Usage(series=len(outputs), points=points), list(outputs),
+            SeriesUsage(len(outputs), points), list(outputs),
         )  # fmt: skip
         return Reply(response, headers=provenance(answer.entry))
 
