@@ -22,7 +22,7 @@ NAME: Final = re.compile(r"\{([a-z_]+)\}")
 
 
 class MethodNotAllowedError(PlatformError):
-    """Phương thức không được phép | Method not allowed"""  # noqa: D400
+    """Phương thức không được phép | Method not allowed"""
 
     code = "method-not-allowed"
 

@@ -72,9 +72,7 @@ KEYS = [
     Refusal("no key on a time series", FORECAST, forecast(), 401, "key-missing", key=None),
     Refusal("an administrator's key", SEGMENT, docs("a"), 403, "forbidden", key="admin"),
     Refusal("an administrator's key on a time series", FORECAST, forecast(), 403, "forbidden", key="admin"),
-    Refusal(
-        "two different keys", SEGMENT, docs("a"), 401, "unauthenticated", headers={"X-API-Key": UNKNOWN_KEY}
-    ),
+    Refusal("two different keys", SEGMENT, docs("a"), 401, "unauthenticated", headers={"X-API-Key": UNKNOWN_KEY}),
 ]
 
 JSON = [
