@@ -51,7 +51,9 @@ ATOM = re.compile(
     | {_UPPER}[{_UPPERS}\d]*+(?:\.{_UPPER}[{_UPPERS}\d]*+)++(?![\w{MARKS}])(?:\.(?=[^\S\n]+\S))?
     | (?:{_ABBREVIATIONS})\.(?:[{_UPPERS}\d]++(?!\w)|(?=\S|[^\S\n]+\S))
     | {_UPPER}\.(?=[^\S\n]+\S)
+    # Codes: R&D, GD-ĐT, A/H1N1, COVID-19.
     | {_UPPER}++(?:[&/-]{_UPPER}[{_UPPERS}\d]*+)++(?![\w{MARKS}])
+    | [A-Za-z]++-\d++(?!\w)
     # Borrowed words: wai-kru, cà-rem, O'Neill; a capital behind the hyphen begins another name (Nội-Huế).
     | {_SYLLABLE}(?:[-'’](?!{_UPPER}[^\W\d_{_UPPERS}]){_SYLLABLE})++(?!\w)
     | {_LETTER}{{1,3}}['’]{_SYLLABLE}

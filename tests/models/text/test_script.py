@@ -69,6 +69,22 @@ def test_composing_equals_nfc_and_leads_back_to_the_text_as_sent(text):
         ("hết.Sau đó", ["hết", ".", "Sau", "đó"]),
         ("👨‍👩‍👧🇻🇳👍🏽", ["👨‍👩‍👧", "🇻🇳", "👍🏽"]),
         ("ho\u200bà 中文 ไทย", ["ho\u200bà", "中文", "ไทย"]),
+        (
+            "cúm A/H1N1, COVID-19, R&D; quý I/2026",
+            [
+                "cúm",
+                "A/H1N1",
+                ",",
+                "COVID-19",
+                ",",
+                "R&D",
+                ";",
+                "quý",
+                "I",
+                "/",
+                "2026",
+            ],
+        ),
         ("Hà_Nội A5 m²", ["Hà_Nội", "A5", "m²"]),
     ],
 )

@@ -100,9 +100,7 @@ def test_no_word_crosses_a_line_or_a_sentence():
     assert {(0, 2), (3, 6), (6, 7)} <= set(found.tokens)
 
 
-@pytest.mark.parametrize(
-    "unit", ["a. ", "đề nghị ", "\u0301", "a\u0301 ", ". ", "A.\n", "1 ", "😀", "\u00a0a", "q.", "a" * 50]
-)
+@pytest.mark.parametrize("unit", ["đề nghị ", "a\u0301 ", ". ", "\u0301", "a" * 50])
 def test_a_hundred_thousand_characters_take_linear_time(unit):
     def seconds(size):
         text, best = (unit * size)[:size], 1e9
