@@ -45,6 +45,7 @@ __all__ = ["Caller", "Identity", "Limits", "Subject"]
 TOPIC: Final = "identity"
 POLL_SECONDS: Final = 0.4
 STALE_SECONDS: Final = 10.0
+ROWS_A_QUERY: Final = 500
 EXPIRED_KEPT: Final = timedelta(days=30)
 CLOCK_SLACK: Final = timedelta(minutes=1)
 BEARER: Final = "Bearer "
@@ -151,16 +152,30 @@ class Identity:
                 self._fresh_until = time.monotonic() + STALE_SECONDS
 
     def _load(self, connection: Connection, tree: Tree) -> dict[str, _Held]:
-        """All keys that are not revoked; those long expired stay out of memory."""
-        oldest = self.now() - EXPIRED_KEPT
-        query = select(keys_table).where(
-            keys_table.c.revoked_at.is_(None), or_(keys_table.c.expires_at.is_(None), keys_table.c.expires_at > oldest)
+        """All keys that are not revoked; those long expired stay out of memory.
+
+        Of a key only its end ever changes, so keys already held are taken over: a reload among many thousand keys costs
+        one lean query and the few full rows that are new.
+        """
+        living = keys_table.c.revoked_at.is_(None) & or_(
+            keys_table.c.expires_at.is_(None), keys_table.c.expires_at > self.now() - EXPIRED_KEPT
         )
-        held = {}
-        for row in connection.execute(query).mappings():
-            key = keyring.key_from(row)
-            ends = float("inf") if key.expires_at is None else key.expires_at.timestamp()
-            held[key.id] = _Held(row["secret_hmac"], ends, _caller(key, tree))
+        ends = {
+            row[0]: row[1] for row in connection.execute(select(keys_table.c.id, keys_table.c.expires_at).where(living))
+        }
+        known = self._held if tree.by_id == self.tree.by_id else {}
+        held = {
+            key_id: known[key_id]
+            for key_id, end in ends.items()
+            if key_id in known and known[key_id].caller.expires_at == end
+        }
+        missing = [key_id for key_id in ends if key_id not in held]
+        for start in range(0, len(missing), ROWS_A_QUERY):
+            wanted = keys_table.c.id.in_(missing[start : start + ROWS_A_QUERY])
+            for row in connection.execute(select(keys_table).where(wanted)).mappings():
+                key = keyring.key_from(row)
+                end = float("inf") if key.expires_at is None else key.expires_at.timestamp()
+                held[key.id] = _Held(row["secret_hmac"], end, _caller(key, tree))
         return held
 
     # --- administration -------------------------------------------------------------------------------------

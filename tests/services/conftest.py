@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 from registry.database import Database
 from registry.founding import found
 from services.evaluation import found_evaluation, read_keys
 from services.identity import Caller, Identity
 from services.keys import open_pepper
+from tests.services.wire.small import Place, small_house
 
 
 class HandClock:
@@ -76,3 +80,24 @@ def identity(database: Database, pepper: bytes, clock: HandClock) -> Identity:
 def caller(identity: Identity, evaluation: dict[str, str]) -> Callable[[str], Caller]:
     """The caller behind a named evaluation key."""
     return lambda name: identity.authenticate(f"Bearer {evaluation[name]}")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A whole house with small models, for a module's tests; none takes anything away from the others."""
+    place = small_house(tmp_path_factory.mktemp("house"))
+    yield place
+    place.close()
+
+
+@pytest.fixture(scope="module")
+def address(place: Place) -> Iterator[str]:
+    """The house on a real socket."""
+    server = uvicorn.Server(uvicorn.Config(place.app, port=0, log_level="error", lifespan="off", ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(5)

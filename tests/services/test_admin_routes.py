@@ -23,14 +23,6 @@ KEY = {"subject": {"name": "Hệ thống một cửa", "kind": "system"}, "role"
 TENANT = {"code": "26041", "vintage": "2025-07-01", "name": "Phường Trấn Biên", "kind": "state", "level": "commune"}
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """One house for all: every test makes keys of its own and takes none away from the others."""
-    place = small_house(tmp_path_factory.mktemp("admin"))
-    yield place
-    place.close()
-
-
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Place]:
     """A house whose log begins with the test."""

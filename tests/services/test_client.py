@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -12,7 +11,6 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
-import uvicorn
 
 from models.errors import (
     ConflictError,
@@ -29,31 +27,9 @@ from models.errors import (
 from services.client import Client
 from services.frames import documents_of, series_of
 from services.transport import Transport
-from tests.services.wire.small import Place, small_house
+from tests.services.wire.small import Place
 
 # --- a whole house ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    place = small_house(tmp_path_factory.mktemp("client"))
-    yield place
-    place.close()
-
-
-@pytest.fixture(scope="module")
-def address(place: Place) -> Iterator[str]:
-    """The house on a real socket."""
-    config = uvicorn.Config(place.app, port=0, log_level="error", lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(5)
 
 
 @pytest.fixture
