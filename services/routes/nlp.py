@@ -20,7 +20,7 @@ from models.values import Document, Labels, Restoration, Segmentation, TextOptio
 from services.answers import ModelUsed, TextUsage, item_problem, model_used, notice, provenance
 from services.endpoints import Call, Endpoint, Reply
 from services.explanations import explained
-from services.inference import Answer, Ask, Inference
+from services.inference import PREDICT, Answer, Ask, Inference
 from services.labels import LABELS_VI
 from services.offsets import OffsetUnit, converted
 from services.secrecy import is_marked
@@ -370,7 +370,7 @@ PLAIN_EXAMPLE: Final = {"documents": [{"id": "a1", "text": "Bo Y te hop giao ban
 def endpoints(inference: Inference) -> list[Endpoint]:
     """The rows of this dialect."""
     language = Language(inference)
-    shared: dict[str, Any] = {"method": "POST", "tag": "nlp", "event": "inference", "scope": None}
+    shared: dict[str, Any] = {"method": "POST", "tag": "nlp", "event": "inference", "scope": PREDICT}
     rows = [
         Endpoint(
             path=f"/v1/nlp/{task.name}", handler=_handler(language, task), summary=task.summary, request=TextRequest,

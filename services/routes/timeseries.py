@@ -19,7 +19,7 @@ from models.errors import InvalidInputError, Note, PlatformError
 from models.values import AnomalyOptions, Event, Findings, Forecast, ForecastOptions
 from services.answers import ModelUsed, SeriesUsage, item_problem, model_used, notice, provenance
 from services.endpoints import LARGE_BODY_BYTES, Call, Endpoint, Reply
-from services.inference import Answer, Ask, Inference
+from services.inference import PREDICT, Answer, Ask, Inference
 from services.series import (
     INLINE_POINTS,
     UNIVARIATE,
@@ -346,7 +346,7 @@ def endpoints(inference: Inference, clock: Callable[[], float] = time.time) -> l
     """The rows of this dialect."""
     series = TimeSeries(inference, clock)
     shared: dict[str, Any] = {
-        "method": "POST", "tag": "timeseries", "event": "inference", "body_limit": LARGE_BODY_BYTES,
+        "method": "POST", "tag": "timeseries", "event": "inference", "scope": PREDICT, "body_limit": LARGE_BODY_BYTES,
         "refusals": REFUSALS,
     }  # fmt: skip
     return [
