@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from models.errors import NotFoundError
 from registry.chain import new_chain_uid
 from registry.database import Database
 from registry.ledger import Ledger
@@ -48,9 +49,15 @@ def settings_for(home: Path | None) -> Settings:
 def installation(home: Path | None) -> Iterator[Installation]:
     """Open the installation; its ledger is written out at the end.
 
-    Raises IntegrityError when there is none, it is damaged, or its pepper is lost; UnavailableError when it is locked.
+    Raises NotFoundError when there is none, IntegrityError when it is damaged or its pepper is lost, UnavailableError
+    when it is locked.
     """
     settings = settings_for(home)
+    if not settings.home.exists():
+        raise NotFoundError(
+            f"Chưa có bản cài đặt ở {settings.home.resolve()}; chạy make serve, hoặc đặt AICHUNG_HOME.",
+            f"There is no installation at {settings.home.resolve()}; run make serve, or set AICHUNG_HOME.",
+        )
     database = Database.open(settings.database)
     try:
         pepper = open_pepper(settings.home / "keys" / "pepper", create=False)

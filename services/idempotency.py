@@ -71,15 +71,16 @@ class Idempotency:
         self._clock = clock
         self._pruned = 0.0
 
-    def begin(self, tenant: str, header: str, route: str, body: bytes) -> Claim | Kept:
+    def begin(self, tenant: str, header: str, route: str, body: bytes, subject: str = "") -> Claim | Kept:
         """Claim the key of an `Idempotency-Key` header, or get the answer already given under it.
 
-        `route` is method and path. Raises InvalidInputError for a malformed key or one used with another request (422),
+        `route` is method and path; `subject` is who calls: a colleague's answer, which may hold
+        a secret, is not given. Raises InvalidInputError for a malformed key or one used with another request (422),
         ConflictError while the first request is still in flight (409).
         """
         key = _plain(header)
-        row_key = self._mac("name", tenant, key).hex()
-        sealing_key = self._mac("seal", tenant, key)
+        row_key = self._mac("name", tenant, subject, key).hex()
+        sealing_key = self._mac("seal", tenant, subject, key)
         digest = hmac.digest(self._pepper, route.encode() + b"\0" + body, "sha256")
         now = datetime.fromtimestamp(self._clock(), UTC)
         claim = Claim(tenant, row_key, sealing_key, now)
@@ -140,8 +141,8 @@ class Idempotency:
             connection.execute(delete(table).where(table.c.created_at <= now - KEPT))
             self._pruned = now.timestamp()
 
-    def _mac(self, use: str, tenant: str, key: str) -> bytes:
-        return hmac.digest(self._pepper, "\0".join(("idempotency", use, tenant, key)).encode(), "sha256")
+    def _mac(self, *parts: str) -> bytes:
+        return hmac.digest(self._pepper, "\0".join(("idempotency", *parts)).encode(), "sha256")
 
 
 def _mine(claim: Claim) -> ColumnElement[bool]:

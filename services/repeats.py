@@ -36,7 +36,8 @@ def once(idempotency: Idempotency, handler: Handler) -> Handler:
         if header is None:
             return await handler(call, body)
         route = f"{call.method} {call.path}"
-        begun = await asyncio.to_thread(idempotency.begin, call.who.tenant, header, route, call.body)
+        who = call.who
+        begun = await asyncio.to_thread(idempotency.begin, who.tenant, header, route, call.body, who.subject.id)
         if isinstance(begun, Kept):
             return Reply(begun.body or None, begun.status, (*begun.headers, REPLAYED))
         try:

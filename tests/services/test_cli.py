@@ -128,7 +128,7 @@ class TestKeysOnThisMachine:
     ) -> None:
         ended = run("keys", "list", home=tmp_path / "nothing")
         assert ended.code == 1
-        assert "aichung restore" in ended.err
+        assert "make serve" in ended.err
         assert not (tmp_path / "nothing").exists()
 
     def test_tenants_are_entered_and_listed(self, run: Run, home: Path) -> None:

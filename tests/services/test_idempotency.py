@@ -167,6 +167,18 @@ class TestAroundAHandler:
             run(handle, call)
         assert run(handle, call).status == 201
 
+    def test_a_colleagues_answer_is_not_given(
+        self, claims: Idempotency, call: Call, caller: Callable[[str], Caller]
+    ) -> None:
+        async def handler(call: Call, body: object) -> Reply:
+            return Reply({"secret": call.who.subject.name}, 201)
+
+        handle = once(claims, handler)
+        first = run(handle, call)
+        call.caller = caller("inspector")
+        assert call.caller.tenant == caller("admin").tenant
+        assert run(handle, call).body != first.body
+
     def test_without_the_header_nothing_is_kept(self, claims: Idempotency, call: Call, database: Database) -> None:
         async def handler(call: Call, body: object) -> Reply:
             return Reply(None, 201)
