@@ -28,9 +28,9 @@ from services.handles import Handle, Handles
 from services.problems import status_of
 from services.quota import Quota
 from services.records import Recorder, outcome_of, refusal_detail
+from services.roles import PREDICT
 from services.telemetry import Telemetry
 
-PREDICT: Final = "predict"
 INLINE_SECONDS: Final = 0.001
 CHUNK_SECONDS: Final = 0.25
 DURABLE_SECONDS: Final = 5.0

@@ -16,6 +16,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from itertools import islice
 from typing import Final, Generic, TypeVar
 
@@ -75,8 +76,13 @@ class Decoder(Generic[T]):
     def __init__(self, kind: type[T], *, empty_allowed: bool = False) -> None:
         """`empty_allowed`: a POST that takes nothing accepts an empty body as `{}`."""
         self._decode = msgspec.json.Decoder(kind).decode
-        self._tree = TypeTree(kind)
+        self._kind = kind
         self._empty_allowed = empty_allowed
+
+    @cached_property
+    def _tree(self) -> TypeTree:
+        """The type as a tree: only refusals need it."""
+        return TypeTree(self._kind)
 
     def decode(self, body: bytes) -> T:
         """The request in `body`. Raises InvalidInputError with pointers; never anything else."""

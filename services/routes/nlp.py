@@ -8,7 +8,7 @@ ignored.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -20,30 +20,18 @@ from models.values import Document, Labels, Restoration, Segmentation, TextOptio
 from services.answers import ModelUsed, TextUsage, item_problem, model_used, notice, provenance
 from services.endpoints import Call, Endpoint, Reply
 from services.explanations import explained
-from services.inference import PREDICT, Answer, Ask, Inference
+from services.inference import Answer, Ask, Inference
 from services.labels import LABELS_VI
 from services.offsets import OffsetUnit, converted
-from services.secrecy import is_marked
+from services.roles import PREDICT
+from services.texts import Documents, Prepared, WireDocument, prepare
 
-MAX_DOCUMENTS: Final = 1_000
-MAX_CHARACTERS: Final = 100_000
 MAX_TASKS: Final = 8
 INLINE_CHARACTERS: Final = 50_000
 
 # --- wire types ---------------------------------------------------------------------------------------------
 
-Id = Annotated[str, Meta(min_length=1, max_length=256)]
 ModelName = Annotated[str, Meta(min_length=1, max_length=80, description="name, or name@version")]
-
-
-class WireDocument(msgspec.Struct, forbid_unknown_fields=True):
-    """One text with the caller's own id."""
-
-    id: Id
-    text: Annotated[str, Meta(extra_json_schema={"maxLength": MAX_CHARACTERS})]
-
-
-Documents = Annotated[list[WireDocument], Meta(min_length=1, extra_json_schema={"maxItems": MAX_DOCUMENTS})]
 
 
 class WireOptions(msgspec.Struct, forbid_unknown_fields=True):
@@ -225,21 +213,6 @@ TASKS: Final = {
 }
 
 
-def _check_sizes(documents: Sequence[WireDocument]) -> int:
-    """The characters of a call. Raises InvalidInputError (413) over a limit."""
-    if len(documents) > MAX_DOCUMENTS:
-        vi, en = f"Tối đa {MAX_DOCUMENTS} văn bản mỗi lần gọi.", f"At most {MAX_DOCUMENTS} documents a call."
-        raise InvalidInputError.at("/documents", vi, en, code="too-large")
-    total = 0
-    for place, document in enumerate(documents):
-        size = len(document.text)
-        if size > MAX_CHARACTERS:
-            vi, en = f"Tối đa {MAX_CHARACTERS} ký tự mỗi văn bản.", f"At most {MAX_CHARACTERS} characters a document."
-            raise InvalidInputError.at(f"/documents/{place}/text", vi, en, code="too-large")
-        total += size
-    return total
-
-
 def _options(task: Task, options: WireOptions | None, pointer: str = "/options") -> tuple[TextOptions, OffsetUnit]:
     if options is None:
         return PLAIN, "codepoint"
@@ -253,37 +226,6 @@ def _options(task: Task, options: WireOptions | None, pointer: str = "/options")
 PLAIN: Final = TextOptions()
 
 
-def _marked(place: int) -> InvalidInputError:
-    return InvalidInputError.at(
-        f"/documents/{place}/text",
-        "Văn bản mang dấu mật; hệ thống này không được xử lý tài liệu mật.",
-        "The document bears a secrecy mark; this system may not process it.",
-        code="secrecy-mark",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """The documents of a call once checked: `refused` holds those with a secrecy mark, by place."""
-
-    documents: Sequence[WireDocument]
-    accepted: list[WireDocument]
-    refused: dict[int, PlatformError]
-    characters: int
-
-    @property
-    def usage(self) -> TextUsage:
-        """What the call counts as."""
-        return TextUsage(len(self.documents), self.characters)
-
-
-def _prepare(documents: Sequence[WireDocument]) -> Prepared:
-    characters = _check_sizes(documents)
-    refused: dict[int, PlatformError] = {i: _marked(i) for i, d in enumerate(documents) if is_marked(d.text)}
-    accepted = [d for i, d in enumerate(documents) if i not in refused] if refused else list(documents)
-    return Prepared(documents, accepted, refused, characters)
-
-
 class Language:
     """The endpoints of the language dialect over one process's inference."""
 
@@ -293,7 +235,7 @@ class Language:
     async def one(self, call: Call, body: TextRequest, task: Task) -> Reply:
         """Answer one task."""
         options, unit = _options(task, body.options)
-        prepared = _prepare(body.documents)
+        prepared = prepare(body.documents)
         answer = await self._ask(call, task, body.model, prepared, options)
         done, failed = await self._rendered(call, task, prepared, answer, unit)
         response = TextResponse(call.request_id, model_used(answer.entry), notice(call), done, failed, prepared.usage)
@@ -305,7 +247,7 @@ class Language:
             vi, en = "Một tác vụ xuất hiện hai lần.", "A task stands twice."
             raise InvalidInputError.at("/tasks", vi, en, code="duplicate-task")
         settings = [_options(TASKS[t.task], t.options, f"/tasks/{i}/options") for i, t in enumerate(body.tasks)]
-        prepared = _prepare(body.documents)
+        prepared = prepare(body.documents)
         answers: list[TaskAnswer] = []
         entries = []
         first: PlatformError | None = None

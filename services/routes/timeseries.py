@@ -19,7 +19,8 @@ from models.errors import InvalidInputError, Note, PlatformError
 from models.values import AnomalyOptions, Event, Findings, Forecast, ForecastOptions
 from services.answers import ModelUsed, SeriesUsage, item_problem, model_used, notice, provenance
 from services.endpoints import LARGE_BODY_BYTES, Call, Endpoint, Reply
-from services.inference import PREDICT, Answer, Ask, Inference
+from services.inference import Answer, Ask, Inference
+from services.roles import PREDICT
 from services.series import (
     INLINE_POINTS,
     UNIVARIATE,
