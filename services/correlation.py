@@ -1,7 +1,8 @@
 """Ids that tie an answer to its log lines: request id and W3C trace context.
 
 Decision: an id needs to be unique, not secret, so it is a random prefix of the process and a counter, without a
-system call a request. A caller's own id is taken over only in a harmless alphabet: it is written into logs.
+system call a request. A caller's own id is taken over only in a harmless alphabet, and never when it looks like a key:
+it is written into logs.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from itertools import count
 from os import urandom
 from typing import Final
 
-REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
+REQUEST_ID: Final = re.compile(rb"(?!.*aic_)[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
 TRACEPARENT: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 NO_TRACE: Final = "0" * 32
 NO_SPAN: Final = "0" * 16

@@ -8,6 +8,7 @@ Decisions
   artefacts are verified again every hour. The model that fails is closed and its calls are told so (`altered`).
 - At most `capacity` models are held open; the one that was used longest ago is closed first.
 - A model that the caller may not see is the same `NotFoundError` as one that does not exist.
+- When a task's default model may not answer, no other one steps in unasked: the refusal names it, the caller decides.
 """
 
 from __future__ import annotations
@@ -135,7 +136,8 @@ class Handles:
         GateClosedError with what is missing, UnavailableError when the gate cannot decide.
         """
         if name is None:
-            candidates = self.index.by_task.get(task, ())
+            able = self.index.by_task.get(task, ())
+            candidates = tuple(e for e in able if task in e.is_default) or able
             word, vi, en = "unknown-task", "Chưa có mô hình nào cho tác vụ này.", "No model answers this task."
         else:
             plain, _, version = name.partition("@")
