@@ -15,7 +15,7 @@ import pytest
 
 from services.ports import plan
 from services.processes import installation_mark, marked_processes
-from tests.journeys.conftest import ROOT, Platform, environment, free_port, start
+from tests.journeys.conftest import ROOT, Platform, environment, free_port, serve_once, start
 
 pytestmark = pytest.mark.journey
 
@@ -28,14 +28,6 @@ def listening(mark: str) -> dict[int, set[str]]:
         if connection.status == psutil.CONN_LISTEN and connection.pid in pids:
             found.setdefault(connection.laddr.port, set()).add(connection.laddr.ip)
     return found
-
-
-def serve_once(home: Path, port: int, **variables: str) -> subprocess.CompletedProcess[str]:
-    """A start that is expected to fail."""
-    return subprocess.run(
-        [sys.executable, "-m", "services.cli", "serve"], cwd=ROOT, env={**environment(home, port), **variables},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
 
 
 def test_our_own_doors_are_on_loopback_and_the_rest_is_the_documented_list(platform: Platform):

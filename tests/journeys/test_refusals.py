@@ -328,8 +328,14 @@ def test_a_start_is_a_moment_of_the_calendar(platform: Platform, stamp: Any):
     check(platform.client().post(FORECAST, json=forecast(one(start_timestamp=stamp))), 422)
 
 
-def test_a_forecast_beyond_the_year_9999_is_refused(platform: Platform):
-    check(platform.client().post(FORECAST, json=forecast(one(frequency="Y", start_timestamp="9990"), horizon=900)), 422)
+def test_a_forecast_beyond_the_year_9999_fails_and_up_to_it_is_legal(platform: Platform):
+    inputs = [one(name="long", frequency="Y", start_timestamp="9990"), one(name="835", frequency="Y", series=[1] * 835,
+              start_timestamp="1950")]  # fmt: skip
+    answer = platform.client().post(FORECAST, json=forecast(*inputs, horizon=100))
+    outputs = answer.json()["outputs"]
+    assert [output["status"] for output in outputs] == ["failed", "succeeded"]
+    assert outputs[0]["error"]["code"] == "beyond-calendar"
+    assert outputs[1]["content"][0]["periods"][-1] == "2884"
 
 
 def test_a_series_that_no_model_can_use_fails_alone(platform: Platform):
@@ -369,9 +375,9 @@ def test_texts_that_trip_programs_are_answered(platform: Platform):
 
 
 def request_of(platform: Platform, *headers: bytes, body: bytes | None = None) -> bytes:
-    content = json.dumps(docs("Xin chào.")).encode() if body is None else body
+    content = json.dumps(forecast()).encode() if body is None else body
     lines = [
-        b"POST /v1/nlp/segment HTTP/1.1", b"Host: a", b"Connection: close", b"Content-Length: %d" % len(content),
+        b"POST /v1/timeseries/forecast HTTP/1.1", b"Host: a", b"Connection: close", b"Content-Length: %d" % len(content),
         *headers,
     ]  # fmt: skip
     return b"\r\n".join(lines) + b"\r\n\r\n" + content
@@ -436,7 +442,7 @@ def test_no_other_header_steers_or_breaks_the_answer(platform: Platform, header:
     said = platform.talk(request_of(platform, key, b"Content-Type: application/json", header))
     said = said.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
     assert said.startswith(b"HTTP/1.1 200"), said[:300]
-    assert b'"tokens"' in said
+    assert b'"mean_forecast"' in said
 
 
 def test_a_problem_speaks_the_language_that_is_asked_for(platform: Platform):
