@@ -35,13 +35,17 @@ PLAIN_REASON = "công thức không tính khoảng tin cậy cho số đo này |
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What a run adds to its figures: MLflow's id, start (ISO 8601), seconds of training, seed, threads, provenance."""
+    """What a run adds to its figures: MLflow's id, start (ISO 8601), seconds of training, seed, threads, provenance.
+
+    `quick` marks a trial run of seconds, whose figures mean nothing.
+    """
 
     run_id: str
     at: str
     seconds: float
     seed: int
     threads: int
+    quick: bool
     provenance: Provenance
 
 
@@ -81,7 +85,7 @@ def record(
         "model": {"name": recipe.name, "version": recipe.version, "artifact_digest": artifact_digest},
         "run": {
             "id": facts.run_id, "at": facts.at, "seconds": round(facts.seconds, 1),
-            "seed": facts.seed, "threads": facts.threads,
+            "seed": facts.seed, "threads": facts.threads, "quick": facts.quick,
             "code_commit": facts.provenance.code_commit, "environment_digest": facts.provenance.environment_digest,
             "python": facts.provenance.python, "hardware": facts.provenance.hardware.sentence(),
         },

@@ -107,7 +107,7 @@ def journey(
         artifact = _seal(chosen, trained, staging / ARTIFACT)
         log(f"niêm phong | sealed {artifact.digest}; {seconds:.1f} s")
         metrics = chosen.evaluate(open_model(artifact), data, quick=quick)
-        run_facts = evaluate.RunFacts(run.id, at, seconds, trained.seed, threads, facts)
+        run_facts = evaluate.RunFacts(run.id, at, seconds, trained.seed, threads, quick, facts)
         document = evaluate.record(chosen, data, metrics, trained.overlap, artifact.digest, run_facts)
         evaluate.write(document, staging)
         card = None if own_use else card_of(artifact, document, trained, staging, cards, out)

@@ -32,7 +32,9 @@ def tracking(tmp_path_factory):
 @pytest.fixture
 def cards(tmp_path):
     """A copy of the human parts, so that no test writes into the project."""
-    return shutil.copytree(CARDS, tmp_path / "cards")
+    folder = shutil.copytree(CARDS, tmp_path / "cards")
+    (folder / "vi-topic" / "card.md").write_text("", encoding="utf-8")
+    return folder
 
 
 def toy(tmp_path, may_bundle=True):
@@ -111,6 +113,12 @@ def test_quick_runs_and_own_use_never_land_in_the_bundle(run):
     for words in ({"quick": True}, {"own_use": True}):
         with pytest.raises(InvalidInputError):
             run(out=BUNDLED, **words)
+
+
+def test_a_quick_run_says_so_and_leaves_the_rendered_card_alone(run, cards):
+    done = run(quick=True)
+    assert read_document(done.folder / "evaluation.json")["run"]["quick"] is True
+    assert done.artifact_digest not in (cards / "vi-topic" / "card.md").read_text(encoding="utf-8")
 
 
 def test_a_recipe_that_evaluates_on_its_training_data_is_refused(run):
