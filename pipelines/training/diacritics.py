@@ -83,7 +83,7 @@ class DiacriticsRecipe:
     ) -> list[Metric]:
         """Syllable accuracy on held-back news and law, disturbed input, speed; baseline: the most frequent form."""
         texts = corpus.read(data, law_share=LAW_SHARE, quick=quick)
-        frequent = _most_frequent(texts.training[:: 1 if quick else 8])
+        frequent = most_frequent(texts.training[:: 1 if quick else 8])
         rows: list[Metric] = []
         for id_, held in ((news.HELD_BACK, texts.news_held_back), (corpus.LAW_HELD_BACK, texts.law_held_back)):
             gold = corpus.sentences(held, 42)
@@ -118,7 +118,7 @@ def _half_typed(text: str) -> str:
     return " ".join(word if i % 2 else strip_diacritics(word) for i, word in enumerate(text.split(" ")))
 
 
-def _most_frequent(texts: Texts) -> Callable[[str], str]:
+def most_frequent(texts: Texts) -> Callable[[str], str]:
     """The unigram baseline: each bare word by its most frequent form."""
     lexicon: Lexicon = corpus.lexicon(texts)
     best = {strip_diacritics(form): form for form, rank in lexicon.ranks().items() if rank == 0}

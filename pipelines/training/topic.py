@@ -42,6 +42,7 @@ SAMPLES = (
 )
 DOCUMENTS_SEEN = 3
 BARE_SHARE = 0.5
+COST = 1.0
 ANSWERED_ACCURACY = 0.97
 FOLDS = 3
 SEED = 20260101
@@ -104,14 +105,14 @@ def _prepare(articles: Sequence[news.Article], labels: Sequence[str]) -> _Set:
     return _Set(table, keys, _matrix(table, written + bare), np.tile(classes, 2), importance)
 
 
-def _out_of_fold(made: _Set, count: int, cost: float, rounds: int) -> linear.Floats:
+def _out_of_fold(made: _Set, count: int, cost: float) -> linear.Floats:
     """Scores of every row by a model that saw neither the document nor its bare copy."""
     rows = made.matrix.shape[0]
     folds = np.tile(np.random.default_rng(SEED).integers(0, FOLDS, rows // 2), 2)
     scores = np.empty((rows, count))
     for fold in range(FOLDS):
         seen, other = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        table = linear.fit(made.matrix[seen], made.classes[seen], count, cost, made.importance[seen], rounds)
+        table = linear.fit(made.matrix[seen], made.classes[seen], cost, made.importance[seen], SEED)
         scores[other] = made.matrix[other] @ table[:-1] + table[-1]
     return scores
 
@@ -150,19 +151,19 @@ class TopicRecipe:
         kept, overlap = without_overlap([a.text for a in candidates], [a.text for a in everything if a.held_back])
         articles = [candidates[i] for i in kept]
         labels = sorted({a.label for a in articles})
-        cost, rounds = 1.0, 12 if quick else 60
+        cost = COST
         made = _prepare(articles, labels)
         log(f"{len(articles)} documents, {len(made.keys)} features")
-        scores = _out_of_fold(made, len(labels), cost, rounds)
+        scores = _out_of_fold(made, len(labels), cost)
         half = len(articles)
         log(f"cross-validation: accuracy {np.mean(scores[:half].argmax(1) == made.classes[:half]):.4f}")
         scale, shift = linear.calibrate(scores[:half], made.classes[:half])
         probabilities = linear.softmax(scores[:half] * scale + shift)
         below, answered = _threshold(probabilities, made.classes[:half])
-        weights = linear.fit(made.matrix, made.classes, len(labels), cost, made.importance, rounds)
+        weights = linear.fit(made.matrix, made.classes, cost, made.importance, SEED)
         config = _config(labels, below, answered)
         parameters: dict[str, Parameter] = {
-            "cost": cost, "rounds": rounds, "documents_seen": DOCUMENTS_SEEN, "bare_share": BARE_SHARE, "folds": FOLDS,
+            "cost": cost, "documents_seen": DOCUMENTS_SEEN, "bare_share": BARE_SHARE, "folds": FOLDS,
             "features": len(made.keys), "documents": len(articles), "threads": threads,
         }  # fmt: skip
         model = Classifier(config, _quantised(made, weights, scale, shift))

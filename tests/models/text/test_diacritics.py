@@ -16,14 +16,16 @@ from models.values import Document, Restoration, TextOptions
 
 FORMS = {
     "hoa": ["hòa", "hóa", "hoa", "họa"], "binh": ["bình", "binh", "bính"], "viet": ["việt", "viết"],
-    "nam": ["nam", "năm"],    "duong": ["đường", "dương"], "nguoi": ["người"], "a": ["à", "a", "á", "ạ"], "d": ["đ", "d"]
+    "nam": ["nam", "năm"], "duong": ["đường", "dương"], "nguoi": ["người"],
+    "a": ["à", "a", "á", "ạ"], "d": ["đ", "d"]
 }  # fmt: skip
 LEXICON = Lexicon(FORMS, [",", "internet"])
 DENSE, VOTES = (("w0", "c0"), ("w0", "w-1"), ("w0", "w1")), (("w-1", "w0", "w1"), ("w-2", "w-1", "w0"))
 ANY = st.text(max_size=80)
 TYPED = st.lists(
     st.sampled_from([*FORMS, *(b.upper() for b in FORMS), *(b.title() for b in FORMS), "hOa", "Hòa", "đường",
-                     "Internet", ",", ".", ". ", " ", "\n", "  ", "a@b.vn", "https://hoa.vn/binh", "hoa.vn", "F16", "H5N1", "110d",
+                     "Internet", ",", ".", ". ", " ", "\n", "  ", "a@b.vn", "https://hoa.vn/binh", "hoa.vn", "F16",
+                     "H5N1", "110d",
                      "20.000", "nam_1", "hòa", "cà\u0301", "café", "日本"]), max_size=30
 ).map("".join)  # fmt: skip
 
