@@ -285,7 +285,7 @@ class Quota:
 
         Raises what the database raises; what was to be reported is then kept for the next time.
         """
-        wall = self._clock()
+        wall, now = self._clock(), self._monotonic()
         window = int(wall) // WINDOW_SECONDS * WINDOW_SECONDS
         with self._lock:
             active = {key_id: row for key_id, row in self._keys.items() if row[1].requests.new or row[1].units.new}
@@ -307,7 +307,7 @@ class Quota:
                 raise
             with self._lock:
                 for owner, meter in meters.items():
-                    meter.learn(totals.get(owner, {}), own[owner], wall, self._monotonic())
+                    meter.learn(totals.get(owner, {}), own[owner], wall, now)  # as of before the transaction
         self._forget()
 
     def _report(self, connection: Connection, window: int, consumed: dict[str, tuple[str, int, int]]) -> None:
