@@ -20,6 +20,7 @@ import httpx
 import psutil
 import pytest
 
+from services.launch import temporary_folder
 from services.processes import installation_mark, marked_processes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +100,13 @@ class Platform:
         """Change the database behind the platform's back."""
         with closing(sqlite3.connect(self.home / "aichung.db", timeout=10)) as connection, connection:
             connection.execute(statement, values)
+
+    def files(self) -> Iterator[tuple[Path, bytes]]:
+        """Everything the installation wrote: its home, and what Ray and HAProxy keep outside it."""
+        for folder in (self.home, temporary_folder(installation_mark(self.home))):
+            for path in folder.rglob("*"):
+                if path.is_file() and not path.is_symlink():
+                    yield path, path.read_bytes()
 
     def replicas(self, family: str) -> list[psutil.Process]:
         """The processes that answer for a family."""
