@@ -23,6 +23,7 @@ from models.anomaly.windows import cut, distances, period
 LONG = 200
 """Series of at least this many points are scored by the ensemble."""
 MOST_CERTAIN = 15.0
+DOUBT = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Weights:
     polynomial: float = 1.0
     tail: float = 0.5
     stretch: float = 1.0
+    certain: float = 0.5
 
 
 def to_json(document: Mapping[str, Any]) -> str:
@@ -51,17 +53,17 @@ def ensemble(rows: Rows, found: Evidence, p: Floats, weights: Weights) -> Floats
     scores = evident.copy()
     filled = np.where(rows.seen, rows.values, np.nan_to_num(found.expected))
     for row in np.flatnonzero(np.ptp(filled, axis=1) > 0):
-        votes = members(filled[row], evident[row])
-        scores[row] = combine(votes, weights)
+        votes = {name: vote(line) for name, line in members(filled[row], evident[row]).items()}
+        scores[row] = combine(votes | {"certain": certain(evident[row])}, weights)
     return scores
 
 
 def combine(votes: Mapping[str, Floats], weights: Weights) -> Floats:
-    """Weighted mean of the members' votes."""
+    """Weighted mean of the members' votes, and on top of it what a point's own evidence makes certain."""
     table = asdict(weights)
-    total = sum(table.values()) or 1.0
-    mixed = sum(table[name] * vote(line) for name, line in votes.items() if table[name] > 0)
-    found: Floats = np.asarray(mixed, np.float64) / total
+    certain = table.pop("certain")
+    mixed = np.asarray(sum(table[name] * line for name, line in votes.items() if name in table and table[name] > 0))
+    found: Floats = mixed / (sum(table.values()) or 1.0) + certain * votes["certain"]
     return found
 
 
@@ -70,6 +72,12 @@ def vote(line: Floats) -> Floats:
     ordered = np.sort(line)
     below = np.searchsorted(ordered, line, side="left")
     found: Floats = -np.log1p(-(below + 0.5) / (len(line) + 1))
+    return found
+
+
+def certain(evident: Floats) -> Floats:
+    """Evidence beyond one in a thousand, in powers of ten: not a rank, so that a lone spike outvotes smooth members."""
+    found: Floats = np.clip(evident - DOUBT, 0.0, MOST_CERTAIN - DOUBT)
     return found
 
 

@@ -26,11 +26,11 @@ it, and so hides it; it is taken only where a long one is clearly worse, as for 
 
 
 def checkpoints(length: int, window: int) -> list[int]:
-    """Steps at which the past is refitted, each at most a fifth or a quarter of a window after the last."""
+    """Steps at which the past is refitted: each when it has grown by a third, at most a quarter of a window later."""
     found, at = [], FIRST_FIT
     while at < length:
         found.append(at)
-        at += min(max(3, at // 5), window // 4)
+        at += min(max(4, at // 3), window // 4)
     return found
 
 
