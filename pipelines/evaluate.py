@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import IntegrityError
-from pipelines.datasets import Datasets
+from pipelines.datasets import Datasets, table_digest
 from pipelines.leakage import Overlap
 from pipelines.provenance import Provenance
 from pipelines.recipes import Metric, Recipe
@@ -102,7 +102,8 @@ def _row(metric: Metric, data: Datasets, recipe: Recipe) -> dict[str, Any]:
         raise IntegrityError(
             f"Số đo {metric.name} của {recipe.name} không phải là số hữu hạn.", f"Figure {metric.name} is not finite."
         )
-    if not any(metric.dataset.partition("#")[0].startswith(id_.partition("#")[0]) for id_ in recipe.evaluation):
+    measured_on = _declared(metric.dataset, recipe)
+    if not measured_on:
         raise IntegrityError(
             f"Số đo {metric.name} của {recipe.name} đo trên dữ liệu không khai là dữ liệu đánh giá.",
             f"Figure {metric.name} is measured on data that the recipe does not declare as evaluation data.",
@@ -112,12 +113,26 @@ def _row(metric: Metric, data: Datasets, recipe: Recipe) -> dict[str, Any]:
         interval = wilson(metric.value, metric.n)
     row: dict[str, Any] = {
         "name": metric.name, "value": _rounded(metric.value), "n": metric.n, "slice": metric.slice,
-        "dataset": metric.dataset, "dataset_digest": data.digest(metric.dataset), "baseline": metric.baseline,
+        "dataset": metric.dataset, "dataset_digest": _digest(measured_on, metric.dataset, data), "baseline": metric.baseline,
         "ci95": None if interval is None else [_rounded(interval[0]), _rounded(interval[1])],
     }  # fmt: skip
     if interval is None:
         row["ci95_not_evaluated"] = SPEED_REASON if "second" in metric.name else PLAIN_REASON
     return row
+
+
+def _declared(dataset: str, recipe: Recipe) -> list[str]:
+    """The declared evaluation files that a figure's data set names: one file, or those in a folder."""
+    plain = dataset.partition("#")[0]
+    declared = [id_.partition("#")[0] for id_ in recipe.evaluation]
+    return [id_ for id_ in declared if plain.startswith(id_) or id_.startswith(plain + "/")]
+
+
+def _digest(ids: Sequence[str], dataset: str, data: Datasets) -> str:
+    """The digest of one file, or of the table of digests of those files of a folder that were measured on."""
+    if dataset.partition("#")[0] in ids or len(ids) == 1:
+        return data.digest(ids[0])
+    return table_digest({id_: data.digest(id_) for id_ in ids})
 
 
 def _rounded(value: float) -> float:
