@@ -27,7 +27,7 @@ LAW_FILE = "text/law_phapdien/articles.jsonl.xz"
 LAW_TRAINING, LAW_HELD_BACK = f"{LAW_FILE}#training", f"{LAW_FILE}#held-back-decrees"
 WIKI = "text/wiki_vi/docs.jsonl.xz"
 HELD_BACK_OF_256 = 6
-FORM_SEEN, FORM_SHARE, WORD_SEEN = 6, 3e-5, 20
+FORM_SEEN, FORM_SHARE, WORD_SEEN = 3, 3e-5, 10
 CHUNK_TEXTS = 256
 
 
@@ -61,7 +61,8 @@ def _law(data: Datasets, quick: bool) -> Iterator[tuple[str, bool]]:
 
 @cache
 def _bare(piece: str) -> str:
-    return strip_diacritics(piece)
+    """Without marks; a mark that stands alone is itself."""
+    return strip_diacritics(piece) or piece
 
 
 def lexicon(texts: Iterable[str]) -> Lexicon:
@@ -71,7 +72,7 @@ def lexicon(texts: Iterable[str]) -> Lexicon:
     words: Counter[str] = Counter()
     for piece, count in counts.items():
         bare = _bare(piece)
-        if piece.isspace() or piece[0].isdigit() or not bare:
+        if piece.isspace() or piece[0].isdigit():
             continue
         words[bare] += count
         if bare.isascii() and bare.isalpha() and _vietnamese(piece):
