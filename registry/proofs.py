@@ -71,7 +71,8 @@ def check(bundle: Mapping[str, Any], key: PublicKey) -> dict[str, Any]:
         root = root_from_path(leaf, bundle["seq"] - 1, bundle["size"], path)
         record: dict[str, Any] = json.loads(bundle["record"])
         placed = (record["chain_uid"], record["seq"]) == (bundle["chain_uid"], bundle["seq"])
-        if (point.size, point.root) != (bundle["size"], root) or not placed or bundle["format"] != FORMAT:
+        claimed = (bundle["size"], root, bundle["root"], FORMAT)
+        if claimed != (point.size, point.root, root.hex(), bundle["format"]) or not placed:
             raise ValueError("the path does not lead to the signed root")
     except (KeyError, TypeError, ValueError, StopIteration, AttributeError) as error:
         raise IntegrityError(

@@ -175,7 +175,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     if "JOURNEY_HOME" in os.environ:
         running = Platform(Path(os.environ["JOURNEY_HOME"]), int(os.environ["JOURNEY_PORT"]), None, 0.0)
     else:
-        running = start(tmp_path_factory.mktemp("home"))
+        running = start(tmp_path_factory.mktemp("home"), AICHUNG_CHECKPOINT_SECONDS="2")
     yield running
     running.stop()
 

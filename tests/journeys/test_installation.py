@@ -20,9 +20,9 @@ from tests.journeys.conftest import ROOT, Platform, environment, free_port, serv
 pytestmark = pytest.mark.journey
 
 
-def listening(mark: str) -> dict[int, set[str]]:
-    """Ports on which the installation's processes listen, with the addresses."""
-    pids = {process.pid for process in marked_processes(mark)}
+def listening(mark: str, word: str = "") -> dict[int, set[str]]:
+    """Ports on which the installation's processes (those whose command holds `word`) listen, with the addresses."""
+    pids = {process.pid for process in marked_processes(mark) if word in " ".join([process.name(), *process.cmdline()])}
     found: dict[int, set[str]] = {}
     for connection in psutil.net_connections("tcp"):
         if connection.status == psutil.CONN_LISTEN and connection.pid in pids:
@@ -31,18 +31,13 @@ def listening(mark: str) -> dict[int, set[str]]:
 
 
 def test_our_own_doors_are_on_loopback_and_the_rest_is_the_documented_list(platform: Platform):
-    ports, open_doors = plan(platform.port), listening(installation_mark(platform.home))
+    ports, mark = plan(platform.port), installation_mark(platform.home)
+    open_doors = listening(mark)
     for port in (ports.http, ports.fallback, *range(ports.replicas_first, ports.replicas_last + 1)):
         assert open_doors.pop(port, {"127.0.0.1"}) <= {"127.0.0.1"}
     wide = {port for port, addresses in open_doors.items() if addresses - {"127.0.0.1", "::1"}}
-    documented = {ports.stats, ports.metrics}
-    rays_own = {
-        port for port in wide - documented
-        if any(word in " ".join(p.cmdline()) or word in p.name() for p in marked_processes(installation_mark(platform.home))
-               for word in ("ray",))
-    }  # fmt: skip
-    assert wide - documented <= rays_own
-    assert documented <= wide | {ports.stats, ports.metrics}
+    rays_own = listening(mark, "ray")
+    assert wide - {ports.stats, ports.metrics} <= set(rays_own)
 
 
 def test_a_second_start_on_the_same_home_is_refused(platform: Platform):

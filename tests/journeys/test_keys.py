@@ -172,7 +172,8 @@ def test_an_organisation_sees_itself_and_what_is_below_it(platform: Platform, pr
 def test_an_organisations_administrator_issues_no_key_beyond_it(platform: Platform, provincial: httpx.Client):
     known = tenants(platform)
     body = {"subject": {"name": "Xã", "kind": "system"}, "role": "service"}
-    refused = [provincial.post("/v1/keys", json={**body, "tenant": t}) for t in (known["56"], known["AICHUNG"], "x" * 8)]
+    foreign = (known["56"], known["AICHUNG"], "x" * 8)
+    refused = [provincial.post("/v1/keys", json={**body, "tenant": tenant}) for tenant in foreign]
     for answer in refused:
         check(answer, 422)
     assert len({plain(answer) for answer in refused}) == 1
@@ -192,7 +193,7 @@ def test_a_new_organisation_stands_below_its_parent(platform: Platform, provinci
     check(provincial.post("/v1/tenants", json={**body, "parent": tenants(platform)["75"]}), 409)
 
 
-def test_another_organisations_key_is_answered_like_one_that_does_not_exist(platform: Platform, provincial: httpx.Client):
+def test_another_organisations_key_is_a_404_like_none_at_all(platform: Platform, provincial: httpx.Client):
     foreign = issue(platform, tenant=tenants(platform)["56"])["id"]
     random = "".join(reversed(foreign))
     for ask in (lambda key: provincial.delete(f"/v1/keys/{key}"),

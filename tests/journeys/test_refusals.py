@@ -377,8 +377,8 @@ def test_texts_that_trip_programs_are_answered(platform: Platform):
 def request_of(platform: Platform, *headers: bytes, body: bytes | None = None) -> bytes:
     content = json.dumps(forecast()).encode() if body is None else body
     lines = [
-        b"POST /v1/timeseries/forecast HTTP/1.1", b"Host: a", b"Connection: close", b"Content-Length: %d" % len(content),
-        *headers,
+        b"POST /v1/timeseries/forecast HTTP/1.1", b"Host: a", b"Connection: close",
+        b"Content-Length: %d" % len(content), *headers,
     ]  # fmt: skip
     return b"\r\n".join(lines) + b"\r\n\r\n" + content
 
@@ -388,7 +388,8 @@ def test_a_header_that_must_be_single_is_refused_when_doubled(platform: Platform
     other = b"Authorization: Bearer " + platform.keys["province"].encode()
     kind = b"Content-Type: application/json"
     for headers in ([key, other, kind], [key, kind, b"Content-Type: text/plain"],
-                    [key, kind, b"X-API-Key: a", b"X-API-Key: b"], [key, kind, b"Idempotency-Key: a", b"Idempotency-Key: b"],
+                    [key, kind, b"X-API-Key: a", b"X-API-Key: b"],
+                    [key, kind, b"Idempotency-Key: a", b"Idempotency-Key: b"],
                     [key, kind, b"Content-Encoding: identity", b"Content-Encoding: gzip"]):  # fmt: skip
         said = platform.talk(request_of(platform, *headers))
         assert said.startswith(b"HTTP/1.1 400"), said[:200]
