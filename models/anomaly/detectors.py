@@ -24,6 +24,7 @@ LONG = 200
 """Series of at least this many points are scored by the ensemble."""
 MOST_CERTAIN = 15.0
 DOUBT = 3.0
+NEIGHBOURS, AROUND, STANDS_OUT = 7, 101, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def ensemble(rows: Rows, found: Evidence, p: Floats, weights: Weights) -> Floats
     filled = np.where(rows.seen, rows.values, np.nan_to_num(found.expected))
     for row in np.flatnonzero(np.ptp(filled, axis=1) > 0):
         votes = {name: vote(line) for name, line in members(filled[row], evident[row]).items()}
-        scores[row] = combine(votes | {"certain": certain(evident[row])}, weights)
+        scores[row] = combine(votes | {"certain": certain(filled[row], evident[row])}, weights)
     return scores
 
 
@@ -75,9 +76,15 @@ def vote(line: Floats) -> Floats:
     return found
 
 
-def certain(evident: Floats) -> Floats:
-    """Evidence beyond one in a thousand, in powers of ten: not a rank, so that a lone spike outvotes smooth members."""
-    found: Floats = np.clip(evident - DOUBT, 0.0, MOST_CERTAIN - DOUBT)
+def certain(line: Floats, evident: Floats) -> Floats:
+    """Evidence beyond one in a thousand, in powers of ten, of points that also stand out from their neighbours.
+
+    Not a rank, so that a lone spike outvotes the smooth members; a point amid others as high is left to those.
+    """
+    away = np.abs(line - ndimage.median_filter(line, NEIGHBOURS))
+    usual = ndimage.median_filter(away, AROUND) + np.median(away) + 0.1 * away.mean() + 1e-300
+    lone = away > STANDS_OUT * usual
+    found: Floats = np.where(lone, np.clip(evident - DOUBT, 0.0, MOST_CERTAIN - DOUBT), 0.0)
     return found
 
 

@@ -74,8 +74,11 @@ class SeriesDetector(Model[Series, AnomalyOptions, Findings]):
         """Construct from a verified artefact. Raises IntegrityError when its configuration is malformed."""
         document = artifact.document("calibration.json")
         try:
-            return cls(Prior(**document["prior"]), detectors.Weights(**document["weights"]))
-        except (KeyError, TypeError) as error:
+            prior, weights = Prior(**document["prior"]), detectors.Weights(**document["weights"])
+            if min(asdict(prior).values()) <= 0 or min(asdict(weights).values()) < 0:
+                raise ValueError("a parameter is out of range")
+            return cls(prior, weights)
+        except (KeyError, TypeError, ValueError) as error:
             raise IntegrityError("Bảng hiệu chuẩn bị hỏng.", "The calibration table is malformed.") from error
 
     def save(self, folder: Path) -> dict[str, Any]:
