@@ -135,13 +135,15 @@ class FeatureTable:
         cuts = np.searchsorted(codes >> np.uint32(ROW_BITS), np.arange(stretches + 1, dtype=np.uint32)).tolist()
         for start, end in pairwise(cuts):
             codes[start:end].sort()
-        first = np.flatnonzero(np.diff(codes, prepend=~codes[:1]))
+        fresh = np.ones(len(codes), np.bool_)
+        np.not_equal(codes[1:], codes[:-1], out=fresh[1:])
+        first = np.flatnonzero(fresh)
         counts = np.diff(first, append=len(codes))
-        codes = codes[first]
+        codes = codes.take(first)
         places = (codes & np.uint32(MAX_ROWS)).astype(np.int32)
         borders = np.searchsorted(codes, marks)
         borders[-1] = len(codes)
-        values = (1 + np.log(counts.astype(np.float32))) * self.idf[places]
+        values = (1 + np.log(counts.astype(np.float32))) * self.idf.take(places)
         squares = np.concatenate(([0], np.cumsum(values * values, dtype=np.float64)))[borders]
         lengths = np.sqrt(np.diff(squares).reshape(2, -1).sum(axis=0)).astype(np.float32)
         return Features(places, values, borders.astype(np.int32), np.where(lengths > 0, lengths, np.float32(1)))

@@ -140,13 +140,13 @@ def hash_syllables(texts: Sequence[str]) -> Syllables:
     """
     tables = _tables()
     units, borders = _laid_out(texts)
-    value = tables.value[units]
+    value = tables.value.take(units)
     inside = np.zeros(len(units) + 2, np.bool_)
     np.not_equal(value, 0, out=inside[1:-1])
     edges = np.flatnonzero(inside[1:] != inside[:-1])
     starts, ends = edges[::2], edges[1::2]
     tones = np.zeros(len(units) + 1, np.uint32)
-    np.cumsum(tables.tone[units], dtype=np.uint32, out=tones[1:])
+    np.cumsum(tables.tone.take(units), dtype=np.uint32, out=tones[1:])
     sums = np.zeros(len(units) + 1, np.uint64)
     np.cumsum(np.multiply(value, tables.power[: len(units)], out=value), out=sums[1:])
     hashes = (sums[ends] - sums[starts]) * tables.inverse[starts]
