@@ -40,11 +40,11 @@ class Texts:
     law_held_back: list[str]
 
 
-def read(data: Datasets, *, law_share: int, quick: bool) -> Texts:
-    """All news and Wikipedia, and one of `law_share` articles of the law; `quick` takes a small part of each."""
+def read(data: Datasets, *, law_share: int, wiki_share: int, quick: bool) -> Texts:
+    """All news, one of `law_share` articles of the law, one of `wiki_share` pages; `quick` takes a part of each."""
     papers = news.articles(data, quick=quick)
     law = list(_law(data, quick))
-    wiki = [json.loads(line)["text"] for line in islice(data.lines(WIKI), 40 if quick else None)]
+    wiki = [json.loads(line)["text"] for line in islice(data.lines(WIKI), 0, 40 if quick else None, wiki_share)]
     training = [a.text for a in papers if not a.held_back]
     training += [text for text, held in law if not held][::law_share] + wiki
     if quick:

@@ -84,10 +84,7 @@ class Restoring:
             hashes = np.concatenate([self._hashes(everything[cut : cut + SORT_PLACES], only)[0] for cut in cuts])
             contexts, total, form = _majorities(hashes, examples.gold, least)
             at = place_of(contexts, size)
-            order = np.lexsort((total, at))
-            last = np.ones(len(order), np.bool_)
-            last[:-1] = at[order][1:] != at[order][:-1]
-            order = order[last]
+            order = _most_frequent(at, total)
             order = order[total[order] > seen[at[order]]]
             seen[at[order]], self.form[at[order]] = total[order], form[order]
             self.proof[at[order]] = proof_of(contexts[order])
@@ -97,12 +94,12 @@ class Restoring:
     def _start_strengths(self, size: int) -> None:
         self.strength, self._strength_seen = np.zeros(size, np.float32), np.ones(size, np.float32)
 
-    def fit(self, rate: float, seed: int, log: Log) -> Singles:
-        """One pass over all places; returns by how much each vote lowered the loss, as last seen."""
+    def fit(self, rate: float, seed: int, log: Log, *, weigh: bool = False) -> Singles:
+        """One pass over all places; returns by how much each vote lowered the loss, if asked to `weigh` them."""
         count = len(self._examples.places)
         blocks = np.array_split(np.arange(count), max(1, count // BLOCK_PLACES))
         order = np.random.default_rng(seed).permutation(len(blocks))
-        gains = np.zeros(len(self.strength), np.float32)
+        gains = np.zeros(len(self.strength) if weigh else 0, np.float32)
         loss, done, step = 0.0, 0, BATCH_PLACES // BLOCK_PLACES
         for start in range(0, len(order), step):
             chosen = np.concatenate([blocks[i] for i in order[start : start + step]])
@@ -134,8 +131,9 @@ class Restoring:
         loss = -np.log(np.maximum(chance[right], 1e-9)).sum()
         gold = np.zeros(len(owner), np.bool_)
         gold[right] = True
-        without = np.log1p(chance[target] * np.expm1(-strength))
-        np.add.at(gains, slot, np.where(gold[target], strength + without, without).astype(np.float32))
+        if len(gains):
+            without = np.log1p(chance[target] * np.expm1(-strength))
+            np.add.at(gains, slot, np.where(gold[target], strength + without, without).astype(np.float32))
         error = (chance - gold).astype(np.float32)
         moved = np.flatnonzero(np.abs(error) > SURE)
         _adagrad(self.weights, self._weights_seen, dense[:, moved].ravel(), np.tile(error[moved], len(dense)), rate)
@@ -180,6 +178,15 @@ def _majorities(hashes: Hashes, gold: Ranks, least: int) -> tuple[Hashes, Indice
     best = np.maximum.reduceat(times * 16 + 15 - (keys & np.uint64(15)).astype(np.int64), first)
     keep = (total >= least) & (best // 16 > MAJORITY * total)
     return keys[first][keep] & ~np.uint64(15), total[keep], (15 - best[keep] % 16).astype(np.uint8)
+
+
+def _most_frequent(at: Indices, total: Indices) -> Indices:
+    """For each distinct place (ascending), the index of the context seen most often there."""
+    first = np.flatnonzero(np.diff(at, prepend=-1))
+    if not len(first):
+        return first
+    best = np.maximum.reduceat(total * (len(at) + 1) + np.arange(len(at)), first)
+    return best % (len(at) + 1)
 
 
 def _adagrad(weights: Singles, seen: Singles, at: Indices, slope: Singles, rate: float) -> None:

@@ -79,7 +79,7 @@ def main() -> int:
     if not mirror:
         print("AICHUNG_DATA_MIRROR is not set: VNTC and the law are needed", file=sys.stderr)
         return 1
-    texts = corpus.read(Datasets(Path(mirror)), law_share=3, quick=False)
+    texts = corpus.read(Datasets(Path(mirror)), law_share=4, wiki_share=8, quick=False)
     restore, frequent, peer = ours(asked.folder), most_frequent(texts.training[::16]), underthesea()
     for name, held in (("news", texts.news_held_back), ("law", texts.law_held_back)):
         gold = corpus.sentences(held, 42, asked.sample)

@@ -30,7 +30,7 @@ def run(lexicon):
     run = Restoring(corpus.examples(TEXTS, lexicon), TEMPLATES, len(diacritics.DENSE), lexicon.contexts, 4096)
     run.collect_votes(1 << 14, 2, lambda line: None)
     run.fit(0.2, 1, lambda line: None)
-    run.shrink(run.fit(0.2, 2, lambda line: None), 1 << 10, lambda line: None)
+    run.shrink(run.fit(0.2, 2, lambda line: None, weigh=True), 1 << 10, lambda line: None)
     run.fit(0.1, 3, lambda line: None)
     return run
 
