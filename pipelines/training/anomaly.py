@@ -59,7 +59,7 @@ class Ballot:
     """The members' votes on one labelled series."""
 
     votes: dict[str, Floats]
-    labels: Any
+    item: Labelled
     window: int
     labelled_points: bool
 
@@ -106,7 +106,7 @@ def _ballot(item: Labelled, prior: Prior, *, labelled_points: bool) -> Ballot:
     line = rows.values[0]
     evident = -np.log10(p[0])
     votes = {name: vote(raw) for name, raw in members(line, evident).items()} | {"certain": certain(line, evident)}
-    return Ballot(votes, item.labels, min(period(line), VUS_WINDOW), labelled_points)
+    return Ballot(votes, item, min(period(line), VUS_WINDOW), labelled_points)
 
 
 def worth(papers: Sequence[Ballot], weights: Weights) -> float:
@@ -115,9 +115,9 @@ def worth(papers: Sequence[Ballot], weights: Weights) -> float:
     for paper in papers:
         score = combine(paper.votes, weights)
         if paper.labelled_points:
-            spikes.append(average_precision(paper.labels, score))
+            spikes.append(average_precision(*paper.item.judge(score)))
         else:
-            stretches.append(vus_pr(paper.labels, score, paper.window))
+            stretches.append(vus_pr(*paper.item.judge(score), paper.window))
     return float(np.mean(stretches or [0.0]) + np.mean(spikes or [0.0]))
 
 

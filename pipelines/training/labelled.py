@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.calendar import Axis
-from models.values import Measure, Series
+from models.values import Floats, Measure, Series
 from pipelines.datasets import Datasets
 
 Bools = npt.NDArray[np.bool_]
@@ -57,10 +57,15 @@ KPI_POINTS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A series and which of its points are anomalous."""
+    """A series, which of its points are anomalous, and which of them count (all by default)."""
 
     series: Series
     labels: Bools
+    counted: Bools | None = None
+
+    def judge(self, scores: Floats) -> tuple[Bools, Floats]:
+        """Labels and scores of the points that count."""
+        return (self.labels, scores) if self.counted is None else (self.labels[self.counted], scores[self.counted])
 
 
 def nab(data: Datasets, ids: tuple[str, ...]) -> list[Labelled]:
