@@ -36,18 +36,18 @@ trap 'echo "@@@ failed ${BASH_COMMAND%%$NEWLINE*}"' ERR
 """
 
 FIGURES: tuple[tuple[str, str, str, str], ...] = (
-    ("vi-segment", "word_f1", "all", "F1 của từ | word F1"),
-    ("vi-segment", "syllables_per_second", "all", "âm tiết/giây, 1 lõi | syllables/s, 1 core"),
-    ("vi-topic", "accuracy", "all", "độ chính xác | accuracy"),
-    ("vi-topic", "macro_f1", "all", "F1 trung bình nhóm | macro F1"),
-    ("vi-topic", "documents_per_second", "all", "văn bản/giây, 1 lõi | documents/s, 1 core"),
-    ("vi-diacritics", "syllable_accuracy", "all", "âm tiết đúng | syllables right"),
-    ("vi-diacritics", "milliseconds_per_sentence", "single-sentence calls, median", "ms một câu | ms a sentence"),
+    ("vi-segment", "word_f1", "all", "F1 của từ · word F1"),
+    ("vi-segment", "syllables_per_second", "all", "âm tiết/giây, 1 lõi · syllables/s, 1 core"),
+    ("vi-topic", "accuracy", "all", "độ chính xác · accuracy"),
+    ("vi-topic", "macro_f1", "all", "F1 trung bình nhóm · macro F1"),
+    ("vi-topic", "documents_per_second", "all", "văn bản/giây, 1 lõi · documents/s, 1 core"),
+    ("vi-diacritics", "syllable_accuracy", "all", "âm tiết đúng · syllables right"),
+    ("vi-diacritics", "milliseconds_per_sentence", "single-sentence calls, median", "ms một câu · ms a sentence"),
     ("forecast-core", "smape", "all", "sMAPE, %"),
-    ("forecast-core", "coverage_80", "all", "độ phủ của khoảng 80 % | coverage of 80 % intervals"),
-    ("forecast-core", "series_per_second", "monthly", "chuỗi tháng/giây, 1 lõi | monthly series/s, 1 core"),
+    ("forecast-core", "coverage_80", "all", "độ phủ của khoảng 80 % · coverage of 80 % intervals"),
+    ("forecast-core", "series_per_second", "monthly", "chuỗi tháng/giây, 1 lõi · monthly series/s, 1 core"),
     ("forecast-prophet", "smape", "all", "sMAPE, %"),
-    ("forecast-prophet", "coverage_80", "all", "độ phủ của khoảng 80 % | coverage of 80 % intervals"),
+    ("forecast-prophet", "coverage_80", "all", "độ phủ của khoảng 80 % · coverage of 80 % intervals"),
 )
 """Rows of the table of figures: model, metric, slice, what the reader sees. The first such row of the record counts."""
 
