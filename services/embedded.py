@@ -14,10 +14,10 @@ import traceback
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from models.errors import PlatformError, UnavailableError
+from models.errors import Note, PlatformError, UnavailableError
 from services import deployment
 from services.house import prepare
 from services.launch import temporary_folder
@@ -134,18 +134,29 @@ def main() -> int:
     try:
         settings = Settings.read()
         return run(settings)
-    except PlatformError as error:
-        if settings is not None and error.__cause__ is not None:
+    except (PlatformError, OSError) as error:
+        if settings is not None and (error.__cause__ is not None or isinstance(error, OSError)):
             _keep_trace(settings, error)
-        print(f"AI Chung: {error.note.vi}\n          {error.note.en}", file=sys.stderr)
+        told = error.note if isinstance(error, PlatformError) else _disk_fault(error)
+        print(f"AI Chung: {told.vi}\n          {told.en}", file=sys.stderr)
         return 1
 
 
-def _keep_trace(settings: Settings, error: PlatformError) -> None:
-    """Leave the whole story of a failed start in the logs; the operator sees one sentence."""
+def _disk_fault(error: OSError) -> Note:
+    """What the operator should know of a folder or file that cannot be used."""
+    where = f"{error.filename or '—'} ({error.strerror})"
+    return Note(
+        f"Không đọc hoặc ghi được {where}; kiểm tra AICHUNG_HOME, quyền và dung lượng ổ đĩa.",
+        f"Cannot read or write {where}; look at AICHUNG_HOME, its permissions and the free space of the disk.",
+    )
+
+
+def _keep_trace(settings: Settings, error: Exception) -> None:
+    """Leave the whole story of a failed start in the logs, where it fits; the operator sees one sentence."""
     folder = settings.home / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "start.log").write_text("".join(traceback.format_exception(error))[-100_000:], encoding="utf-8")
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "start.log").write_text("".join(traceback.format_exception(error))[-100_000:], encoding="utf-8")
 
 
 if __name__ == "__main__":

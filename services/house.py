@@ -7,6 +7,7 @@ the bundled models in, checkpoints) and is done once by the starting process; `b
 
 from __future__ import annotations
 
+import hmac
 import sys
 import time
 from collections.abc import Callable
@@ -15,8 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy import insert
+
 import registry
-from models.errors import Note
+from models.errors import IntegrityError, Note
 from models.values import Document, Series
 from registry import bundle
 from registry.approvals import Trust
@@ -28,6 +31,7 @@ from registry.ledger import Ledger
 from registry.signatures import PublicKey, Signer
 from registry.sql_store import SqlStore
 from registry.store import Store
+from registry.tables import facts
 from services.evaluation import found_evaluation
 from services.handles import Handles
 from services.idempotency import Idempotency
@@ -53,6 +57,7 @@ FAMILY_TASKS: Final = {
 
 BOOTSTRAP: Final = "bootstrap"
 CHECKPOINT: Final = "checkpoint"
+PEPPER: Final = "pepper"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +195,7 @@ def prepare(settings: Settings, clock: Callable[[], float] = time.time) -> Keepe
 
 def _furnish(settings: Settings, database: Database, clock: Callable[[], float]) -> list[Note]:
     """Tenants, keys, models; returns what the operator should know."""
-    pepper = open_pepper(keys_folder(settings) / "pepper", create=True)
+    pepper = _pepper(settings, database)
     findings = Identity(database, pepper, clock).clock_findings()
     signer = None
     if settings.profile == "evaluation":
@@ -206,6 +211,26 @@ def _furnish(settings: Settings, database: Database, clock: Callable[[], float])
     finally:
         ledger.close()
     return findings + [trouble.error.note for trouble in installed.troubles]
+
+
+def _pepper(settings: Settings, database: Database) -> bytes:
+    """The pepper, made on the first start only and held against the database ever after.
+
+    Raises IntegrityError when it is gone or another one: no key could be checked, and a new one would void them all.
+    """
+    known = database.fact(PEPPER)
+    pepper = open_pepper(keys_folder(settings) / "pepper", create=known is None)
+    mark = hmac.digest(pepper, PEPPER.encode(), "sha256").hex()
+    if known is None:
+        with database.write() as connection:
+            connection.execute(insert(facts).values(name=PEPPER, value=mark))
+    elif not hmac.compare_digest(known, mark):
+        raise IntegrityError(
+            "Tệp pepper không thuộc cơ sở dữ liệu này. Hãy khôi phục cả hai từ cùng một bản sao lưu.",
+            "The pepper file does not belong to this database. Restore both from the same backup.",
+            code="pepper-foreign",
+        )
+    return pepper
 
 
 def _platform_tenant(database: Database) -> str:
