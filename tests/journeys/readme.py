@@ -48,6 +48,9 @@ FIGURES: tuple[tuple[str, str, str, str], ...] = (
     ("forecast-core", "series_per_second", "monthly", "chuỗi tháng/giây, 1 lõi · monthly series/s, 1 core"),
     ("forecast-prophet", "smape", "all", "sMAPE, %"),
     ("forecast-prophet", "coverage_80", "all", "độ phủ của khoảng 80 % · coverage of 80 % intervals"),
+    ("anomaly-series", "vus_pr", "all", "VUS-PR"),
+    ("anomaly-series", "alarms_over_asked_rate", "batch, 1 a year", "báo động / mức đã đặt · alarms / asked rate"),
+    ("anomaly-series", "known_events_flagged", "all", "biến động đã biết được báo · known events flagged"),
 )
 """Rows of the table of figures: model, metric, slice, what the reader sees. The first such row of the record counts."""
 
