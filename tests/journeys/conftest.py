@@ -192,3 +192,9 @@ def another(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
     yield make
     for running in started:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def narrow(another: Callable[..., Platform]) -> Platform:
+    """A second installation, with room for one computation and four that wait."""
+    return another(AICHUNG_INFERENCE_THREADS="1", AICHUNG_INFERENCE_QUEUE="4", AICHUNG_DEADLINE_SECONDS="20")

@@ -59,12 +59,11 @@ def test_a_port_in_use_is_named_and_nothing_stays_behind(tmp_path: Path):
     assert not marked_processes(installation_mark(tmp_path / "home"))
 
 
-def test_two_installations_share_nothing(platform: Platform, another):
-    other = another()
-    ours, theirs = installation_mark(platform.home), installation_mark(other.home)
+def test_two_installations_share_nothing(platform: Platform, narrow: Platform):
+    ours, theirs = installation_mark(platform.home), installation_mark(narrow.home)
     assert not set(listening(ours)) & set(listening(theirs))
-    assert other.client().get("/v1/me").status_code == 200
-    foreign = platform.client(None, Authorization=f"Bearer {other.keys['ministry']}")
+    assert narrow.client().get("/v1/me").status_code == 200
+    foreign = platform.bearer(narrow.keys["ministry"])
     assert foreign.get("/v1/me").status_code == 401
 
 
