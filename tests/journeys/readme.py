@@ -110,7 +110,7 @@ def _outcome(said: str) -> Outcome:
 
 def stable(output: str) -> list[str]:
     """An output's lines without what differs from run to run: ids, digests, times, numbers, the width of columns."""
-    text = re.sub(r"sha256:[0-9a-f]{8,}|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b", "#", output)
+    text = re.sub(r"sha256:[0-9a-f]{8,}|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b|\b[0-9a-f]{8,}\b", "#", output)
     text = re.sub(r"aic_\w+|\b[a-z]{1,8}_[0-9a-z]{12,}\b|(?<!\w)[0-9a-z]{12}(?!\w)", "#", text)
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:\d\d)?|\d{8}T\d{6}Z", "#", text)
     text = re.sub(r"-?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?|\bnull\b", "#", text)
