@@ -12,7 +12,8 @@ from tests.journeys.conftest import Platform
 
 METHODS = ("get", "post", "put", "patch", "delete")
 ALLOWED = {
-    None: "ministry", "keys:manage": "admin", "tenants:manage": "admin", "metrics:read": "operator",
+    None: "ministry", "predict": "ministry", "keys:manage": "admin", "tenants:manage": "admin",
+    "metrics:read": "operator",
     "models:suspend": "operator", "models:read": "reviewer", "audit:read": "inspector", "usage:read": "ministry",
     "kpis:read": "owner", "tracking:use": "engineer",
 }  # fmt: skip
