@@ -113,7 +113,8 @@ def _row(metric: Metric, data: Datasets, recipe: Recipe) -> dict[str, Any]:
         interval = wilson(metric.value, metric.n)
     row: dict[str, Any] = {
         "name": metric.name, "value": _rounded(metric.value), "n": metric.n, "slice": metric.slice,
-        "dataset": metric.dataset, "dataset_digest": _digest(measured_on, metric.dataset, data), "baseline": metric.baseline,
+        "dataset": metric.dataset, "dataset_digest": _digest(measured_on, metric.dataset, data),
+        "baseline": metric.baseline,
         "ci95": None if interval is None else [_rounded(interval[0]), _rounded(interval[1])],
     }  # fmt: skip
     if interval is None:
