@@ -1,9 +1,10 @@
 """How `vi-diacritics` is made: from news, law and Wikipedia, stripped of their marks.
 
 Decision: every news article and Wikipedia page, but one of three articles of the law, whose language is so regular
-(0.7 % of its syllables wrong, 3.1 % of those of the news) that the time is better spent elsewhere. The held-back tenth of the news and the
-held-back decrees are only reported on; what resembles them is removed from the training side first. The tone placement
-of the answer is the traditional one; a sender who writes *hoà* gets *hòa* only where the input had no mark.
+(0.7 % of its syllables wrong, 3.1 % of those of the news) that the time is better spent elsewhere. The held-back tenth
+of the news and the held-back decrees are only reported on; what resembles them is removed from the training side first.
+The tone placement of the answer is the traditional one; a sender who writes *hoà* gets *hòa* only where the input had
+no mark.
 """
 
 from __future__ import annotations
