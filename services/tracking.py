@@ -51,6 +51,7 @@ class Tracking:
         self._client: httpx.AsyncClient | None = None
         self._waking = asyncio.Lock()
         self._known_workspaces: set[str] = set()
+        self._idling: asyncio.Task[None] | None = None
 
     @property
     def awake(self) -> bool:
@@ -78,11 +79,12 @@ class Tracking:
             self._last_used = self._clock()
 
     async def sleep_when_idle(self) -> None:
-        """End the server when nobody has used it for the idle time; runs for as long as the house stands."""
-        while True:
+        """End the server when nobody has used it for the idle time; runs for as long as the server does."""
+        while self.awake:
             await asyncio.sleep(min(self._idle_seconds, 30.0))
-            if self.awake and self._clock() - self._last_used > self._idle_seconds:
-                await self.close()
+            async with self._waking:
+                if self.awake and self._clock() - self._last_used > self._idle_seconds:
+                    await self.close()
 
     async def close(self) -> None:
         """End the server process and remove its socket."""
@@ -113,6 +115,8 @@ class Tracking:
             client = httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=httpx.Timeout(300))
             await self._wait(client)
             self._client = client
+            self._last_used = self._clock()
+            self._idling = asyncio.create_task(self.sleep_when_idle())
             return client
 
     def _launch(self, socket: Path) -> subprocess.Popen[bytes]:

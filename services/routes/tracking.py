@@ -1,22 +1,33 @@
 """`/mlflow/…`: the tracking server, for ML engineers of any organisation, each in its own workspace.
 
 The standard `mlflow` client works with `MLFLOW_TRACKING_URI=http://host:port/mlflow` and the key as token.
+
+Decision: only what tracking, models and their artefacts need passes (`ALLOWED`). The rest of MLflow's server is not
+ours to give: its workspace API lists and changes other organisations' workspaces, webhooks and a model version's
+foreign source make the server call any address, and its gateway, jobs and assistant hold secrets and run code.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import httpx
 
-from models.errors import InvalidInputError, Note
+from models.errors import InvalidInputError, Note, NotFoundError
 from services.endpoints import Call, Endpoint, Reply
 from services.roles import TRACKING_USE
 from services.tracking import PREFIX, Tracking, response_headers
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 BODY_BYTES: Final = 2 << 30
+ALLOWED: Final = re.compile(
+    r"/mlflow/(?:(?:ajax-)?api/[23]\.0/(?:mlflow/(?:artifacts|datasets|experiments|logged-models|metrics|model-versions"
+    r"|registered-models|runs|traces|unified-traces|server-info|get-trace-artifact|upload-artifact)"
+    r"|mlflow-artifacts/(?:artifacts|mpu))(?:/.*)?|ajax-api/2\.0mlflow/experiments/search-datasets|v1/traces"
+    r"|get-artifact|graphql|health|version|static-files/.*)?"
+)
 
 
 class TrackingRoutes:
@@ -28,6 +39,8 @@ class TrackingRoutes:
 
     async def forward(self, call: Call, body: Any) -> Reply:
         """Pass a request on in the caller's workspace; both bodies are streamed."""
+        if ALLOWED.fullmatch(call.path) is None or ".." in call.path.split("/"):
+            raise NotFoundError("Không có địa chỉ này.", "There is nothing at this address.")
         _check_length(call)
         response = await self._tracking.forward(
             call.method, call.path, call.query_string, _headers(call), call.stream(), call.who.tenant

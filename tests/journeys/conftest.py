@@ -196,5 +196,8 @@ def another(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
 
 @pytest.fixture(scope="session")
 def narrow(another: Callable[..., Platform]) -> Platform:
-    """A second installation, with room for one computation and four that wait."""
-    return another(AICHUNG_INFERENCE_THREADS="1", AICHUNG_INFERENCE_QUEUE="4", AICHUNG_DEADLINE_SECONDS="20")
+    """A second installation, with room for one computation and four that wait, and tracking that soon falls asleep."""
+    return another(
+        AICHUNG_INFERENCE_THREADS="1", AICHUNG_INFERENCE_QUEUE="4", AICHUNG_DEADLINE_SECONDS="20",
+        AICHUNG_TRACKING_IDLE_SECONDS="10",
+    )  # fmt: skip

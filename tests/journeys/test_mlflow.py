@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -122,13 +123,31 @@ def test_a_workspace_header_of_the_clients_changes_nothing(narrow: Platform, mad
 
 
 @pytest.mark.parametrize("path", [
-    "/mlflow/api/3.0/mlflow/workspaces", "/mlflow/ajax-api/3.0/mlflow/workspaces",
-    "/mlflow/api/3.0/mlflow/workspaces/default",
+    "/api/3.0/mlflow/workspaces", "/ajax-api/3.0/mlflow/workspaces", "/api/3.0/mlflow/workspaces/t-platform",
+    "/api/2.0/mlflow/webhooks", "/api/3.0/mlflow/gateway/secrets/list", "/ajax-api/3.0/mlflow/jobs", "/signup",
+    "/ajax-api/2.0/mlflow/gateway-proxy", "/ajax-api/3.0/mlflow/mcp-servers", "/model-versions/get-artifact",
+    "/api/2.0/mlflow/runs/../../../3.0/mlflow/workspaces", "/api/2.0/mlflow-artifacts/presigned/a",
 ])  # fmt: skip
-def test_an_engineer_sees_no_other_workspace(narrow: Platform, made: dict[str, Any], path: str):
-    tenant = narrow.client("engineer").get("/v1/me").json()["tenant"]["id"].replace("_", "-").lower()
-    answer = narrow.client("engineer_b").get(path)
-    assert tenant not in answer.text
+def test_the_rest_of_the_tracking_server_is_not_there(narrow: Platform, made: dict[str, Any], path: str):
+    for method in ("GET", "POST", "PATCH", "DELETE"):
+        head = f"{method} /mlflow{path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n"
+        said = narrow.talk(f"{head}Authorization: Bearer {narrow.keys['engineer_b']}\r\n\r\n".encode())
+        assert said.split()[1] == b"404", said[:300]
+        assert b'"urn:aichung:problem:not-found"' in said
+
+
+def test_no_other_query_language_shows_a_foreign_run(narrow: Platform, made: dict[str, Any]):
+    text = 'query { mlflowGetRun(input: {runId: "@"}) { run { info { runId } } } }'
+    query = {"query": text.replace("@", made["run"])}
+    foreign = narrow.client("engineer_b").post("/mlflow/graphql", json=query)
+    assert made["experiment"] not in foreign.text.replace(made["run"], "")
+    assert '"runId"' not in foreign.text
+
+
+@pytest.mark.parametrize("place", ["file:///", "/etc", "http://127.0.0.1:1/", "mlflow-artifacts:/../..", "s3://a/b"])
+def test_a_client_chooses_no_place_for_artefacts(narrow: Platform, made: dict[str, Any], place: str):
+    body = {"name": f"nơi {place}", "artifact_location": place}
+    assert narrow.client("engineer_b").post("/mlflow/api/2.0/mlflow/experiments/create", json=body).status_code == 400
 
 
 @pytest.mark.parametrize("path", [
@@ -156,7 +175,9 @@ def test_a_body_without_length_or_beyond_two_gibibytes_is_refused(narrow: Platfo
     key = f"Authorization: Bearer {narrow.keys['engineer']}\r\n"
     path = "/mlflow/api/2.0/mlflow-artifacts/artifacts/a/b"
     head = f"PUT {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{key}"
-    large = narrow.talk((head + f"Content-Length: {(2 << 30) + 1}\r\n\r\n").encode())
+    with socket.create_connection(("127.0.0.1", narrow.port), timeout=20) as line:  # it waits for the body's end
+        line.sendall((head + f"Content-Length: {(2 << 30) + 1}\r\n\r\n").encode())
+        large = line.recv(65536)
     assert large.split()[1] == b"413", large[:200]
     unknown = narrow.talk((head + "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n").encode())
     assert unknown.split()[1] == b"411", unknown[:200]
@@ -174,3 +195,10 @@ def test_the_server_has_no_door_of_its_own_and_its_work_is_recorded(narrow: Plat
     assert within(3, recorded)
     log = (narrow.home / "mlflow" / "server.log").read_text(encoding="utf-8", errors="replace")
     assert not [key for key in narrow.keys.values() if key in log]
+
+
+def test_the_server_falls_asleep_and_wakes_up_again(narrow: Platform, made: dict[str, Any]):
+    assert within(45, lambda: not server_processes(narrow))
+    found = narrow.client("engineer").get("/mlflow/api/2.0/mlflow/runs/get", params={"run_id": made["run"]})
+    assert found.status_code == 200
+    assert server_processes(narrow)
