@@ -38,7 +38,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
-from hmac import digest as hmac_digest
+from hmac import new as keyed
 from os import urandom
 from typing import Any
 
@@ -171,7 +171,7 @@ class Ledger:
         key = None
         if content is not None:
             key = urandom(32)
-            commit = hmac_digest(key, content, "sha256").hex()
+            commit = keyed(key, content, "sha256").hexdigest()
             record = {**record, "in": {**record.get("in", {}), "commit": commit}}
         get = record.get
         item = Item(

@@ -76,6 +76,7 @@ class Identity:
         """Load all live keys. `pepper` is what `services.keys.open_pepper` gives; `clock` tells seconds since 1970."""
         self._database = database
         self._pepper = pepper
+        self._mac = hmac.new(pepper, digestmod="sha256")
         self._clock = clock
         self._poll_seconds = poll_seconds
         self._decoy = digest_of(pepper, "")
@@ -108,7 +109,7 @@ class Identity:
         public_id, secret = parts if parts is not None else (self._decoy_id, "")
         held = self._held.get(public_id)
         expected = self._decoy if held is None else held.digest
-        right = hmac.compare_digest(hmac.digest(self._pepper, secret.encode(), "sha256"), expected)
+        right = hmac.compare_digest(self._digest(secret), expected)
         if held is None or not right:
             raise _refused()
         if held.expires_at <= self._clock():
@@ -116,6 +117,14 @@ class Identity:
         return held.caller
 
     # --- keeping fresh --------------------------------------------------------------------------------------
+
+    def _digest(self, secret: str) -> bytes:
+        """The secret's keyed digest. Copying a prepared state keeps the interpreter lock; `hmac.digest` gives it away
+        at every call, and beside a busy thread the caller then waits for it.
+        """
+        state = self._mac.copy()
+        state.update(secret.encode())
+        return state.digest()
 
     def start(self) -> None:
         """Begin polling; from now on, authentication is refused when polling fails for `STALE_SECONDS`."""

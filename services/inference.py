@@ -2,8 +2,8 @@
 
 Decisions
 - It knows neither HTTP nor Ray. A dialect maps its wire to values, asks here, and maps the outputs back.
-- Small work runs where it stands, on the event loop: a hop to a thread costs more than half a millisecond of
-  computing. What is expected to take longer (warm-up measured this model on this machine) goes to a bounded pool of
+- Small work runs where it stands, on the event loop: beside a computing thread the loop waits for the interpreter lock
+  at every step, which halved the throughput of calls of a millisecond. What is expected to take longer (warm-up measured this model on this machine) goes to a bounded pool of
   threads, because numpy releases the interpreter lock.
 - Overload is an answer: at most `queue` calls wait; the next one hears 503 with the seconds the queue needs.
 - A long call is cut into chunks of a quarter of a second, so that a deadline or a departed client stops it there.
@@ -25,13 +25,14 @@ from models.errors import DeadlineError, InvalidInputError, PlatformError, Unava
 from registry.entries import Entry
 from services.endpoints import Call
 from services.handles import Handle, Handles
+from services.pace import Pace
 from services.problems import status_of
 from services.quota import Quota
 from services.records import Recorder, outcome_of, refusal_detail
 from services.roles import PREDICT
 from services.telemetry import Telemetry
 
-INLINE_SECONDS: Final = 0.001
+INLINE_SECONDS: Final = 0.004
 CHUNK_SECONDS: Final = 0.25
 DURABLE_SECONDS: Final = 5.0
 DURABLE_TIERS: Final = frozenset({"T2", "T3"})
@@ -88,6 +89,7 @@ class Inference:
         self._queue = queue
         self._deadline_seconds = deadline_seconds
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict")
+        self._pace = Pace()
         self._busy = 0
         self._backlog_seconds = 0.0
 
@@ -127,9 +129,9 @@ class Inference:
         if not ask.items:
             return []
         handle = self._handles.ready(entry)
-        expected = math.inf if handle is None else handle.fixed_seconds + ask.units * handle.unit_seconds
+        expected = math.inf if handle is None else self._pace.expect(handle, ask.units)
         if handle is not None and expected <= INLINE_SECONDS:
-            return handle.model.predict(ask.items, ask.options)
+            return self._pace.predict(handle, ask.items, ask.options, ask.units)
         if handle is None:
             expected = 1.0
         if self._busy >= self._threads + self._queue:
@@ -162,18 +164,17 @@ class Inference:
         handle = self._handles.open(entry)
         if ask.whole or len(ask.items) <= 1:
             return self._chunk(handle, ask, ask.items, stop_at, stopped)
-        per_item = max(handle.unit_seconds * ask.units / len(ask.items), 1e-7)
+        per_item = max(self._pace.expect(handle, ask.units) / len(ask.items), 1e-7)
         size = max(1, int(CHUNK_SECONDS / per_item))
         outputs: list[Any] = []
         for start in range(0, len(ask.items), size):
             outputs += self._chunk(handle, ask, ask.items[start : start + size], stop_at, stopped)
         return outputs
 
-    @staticmethod
-    def _chunk(handle: Handle, ask: Ask, items: Sequence[Any], stop_at: float, stopped: _Flag) -> list[Any]:
+    def _chunk(self, handle: Handle, ask: Ask, items: Sequence[Any], stop_at: float, stopped: _Flag) -> list[Any]:
         if stopped.up or time.monotonic() > stop_at:
             raise _late()
-        return handle.model.predict(items, ask.options)
+        return self._pace.predict(handle, items, ask.options, ask.units * len(items) // max(1, len(ask.items)))
 
     @property
     def waiting(self) -> int:

@@ -63,7 +63,7 @@ class QuotaState:
 
 
 class LimitReachedError(QuotaExceededError):
-    """Vượt hạn mức | Quota exceeded"""  # noqa: D400
+    """Vượt hạn mức | Quota exceeded"""
 
     def __init__(self, retry_after_seconds: int, state: QuotaState) -> None:
         """Keep the whole seconds until the same call can succeed, and the state for the answer's headers."""

@@ -4,7 +4,7 @@
     platform    `aichung serve`: key, quota, gate, ledger, …     default   Ray Serve as it comes, FastAPI echo
 
 The platform's trivial call is a short document for `vi-topic`, which computes some tens of microseconds; the reference's
-trivial call only echoes. With AICHUNG_BENCH_MLSERVER=<python with mlserver installed> MLServer's echo is measured too.
+trivial call only echoes. With AICHUNG_BENCH_MLSERVER=<the command `mlserver` of another environment> MLServer's echo is measured too.
 """
 
 from __future__ import annotations
@@ -132,8 +132,6 @@ def main() -> None:
     if mlserver:
         processes.append(
             peer(
-                "-m",
-                "mlserver.cli",
                 "start",
                 str(here),
                 python=mlserver,
@@ -144,7 +142,7 @@ def main() -> None:
                 MLSERVER_PARALLEL_WORKERS="0",
                 MLSERVER_HOST="127.0.0.1",
                 MLSERVER_DEBUG="false",
-            )  # fmt: skip
+            )
         )
     try:
         compare(platform, port, bool(mlserver))

@@ -1,7 +1,7 @@
 """A small load generator: keep-alive HTTP/1.1 over raw sockets, one process, one thread, no library.
 
-Closed loop (`clients` connections, each sends as soon as it is answered) or open loop (`rate` requests a second, latency
-counted from the moment a request was due, so that a stall is not hidden by the waiting client).
+Closed loop (`clients` connections, each sends as soon as it is answered) or open loop (`rate` requests a second,
+latency counted from the moment a request was due, so that a stall is not hidden by the waiting client).
 
     python -m tests.bench.load URL --clients 16 --seconds 5 --body FILE --header 'Authorization: Bearer …' [--rate 500]
 """
