@@ -1,6 +1,7 @@
 """The artefact: a folder of safe files with a manifest of their digests.
 
-    manifest.json   {"schema": "artifact/1", "name", "version", "kind", "licence", "config", "files": {path: {sha256, bytes}}}
+    manifest.json   {"schema": "artifact/1", "name", "version", "kind", "licence", "config",
+                     "files": {path: {sha256, bytes}}}
     *.safetensors  *.npy (no object arrays)  *.json  *.onnx
 
 Decision: reading is parse → audit → construct. The manifest is parsed, every file is held against it (no file

@@ -68,7 +68,9 @@ class InvalidInputError(PlatformError):
 
     code = "invalid-input"
 
-    def __init__(self, vi: str, en: str, faults: Sequence[Fault] = (), *, code: str | None = None, **facts: Any) -> None:
+    def __init__(
+        self, vi: str, en: str, faults: Sequence[Fault] = (), *, code: str | None = None, **facts: Any
+    ) -> None:
         """Keep the faults, each with its JSON Pointer."""
         super().__init__(vi, en, code=code, **facts)
         self.faults = tuple(faults)
