@@ -118,7 +118,7 @@ def examples(texts: Sequence[str], lexicon: Lexicon) -> Examples:
 
 
 def sentences(texts: Sequence[str], seed: int, most: int | None = None) -> list[str]:
-    """One sentence of 6 to 60 words of each text, chosen at random, white space squeezed.
+    """One sentence of 6 to 60 words of each text, chosen at random, white space squeezed; `most` spread over all.
 
     The same rule as the acceptance scorer's: a text is cut at ". ", lines count as spaces.
     """
@@ -127,4 +127,4 @@ def sentences(texts: Sequence[str], seed: int, most: int | None = None) -> list[
         parts = [part.strip() for part in text.replace("\n", " ").split(". ") if 6 <= len(part.split()) <= 60]
         if parts:
             found.append(" ".join(parts[int(random.integers(len(parts)))].split()))
-    return found[:most]
+    return found[:: max(1, -(-len(found) // most))] if most else found
