@@ -10,7 +10,7 @@ serve: $(VENV)/serve.stamp
 	@exec $(BIN)/aichung serve
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -q -m "not journey" tests
+	$(BIN)/python -m pytest -q -n 2 -m "not journey" tests
 	$(BIN)/python -m pytest -q -m journey tests/journeys
 
 check: $(VENV)/dev.stamp
@@ -18,7 +18,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m "not journey and not slow" tests
+	$(BIN)/python -m pytest -q -n 2 -m "not journey" tests
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.bench

@@ -34,7 +34,7 @@ CONFIGURATION = Path(__file__).resolve().parent.parent / "deploy" / "serve.yaml"
 OBJECT_STORE_BYTES = 80_000_000
 LOGICAL_CPUS = 8
 SWITCH_SECONDS = 0.0005
-"""How long a computing thread may keep the interpreter lock from the event loop (Python's default is ten times more)."""
+"""How long a computing thread may keep the interpreter lock from the event loop; Python's default is 5 ms."""
 
 
 class Family:

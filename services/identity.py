@@ -119,8 +119,10 @@ class Identity:
     # --- keeping fresh --------------------------------------------------------------------------------------
 
     def _digest(self, secret: str) -> bytes:
-        """The secret's keyed digest. Copying a prepared state keeps the interpreter lock; `hmac.digest` gives it away
-        at every call, and beside a busy thread the caller then waits for it.
+        """The secret's keyed digest.
+
+        Copying a prepared state keeps the interpreter lock; `hmac.digest` gives it away at every call, and beside a
+        busy thread the caller then waits for it.
         """
         state = self._mac.copy()
         state.update(secret.encode())

@@ -2,9 +2,9 @@
 
 Decisions
 - It knows neither HTTP nor Ray. A dialect maps its wire to values, asks here, and maps the outputs back.
-- Small work runs where it stands, on the event loop: beside a computing thread the loop waits for the interpreter lock
-  at every step, which halved the throughput of calls of a millisecond. What is expected to take longer (warm-up measured this model on this machine) goes to a bounded pool of
-  threads, because numpy releases the interpreter lock.
+- Small work runs where it stands, on the event loop: beside a computing thread the loop waits for the interpreter
+  lock at every step, which halved the throughput of calls of a millisecond. What is expected to take longer
+  (`services.pace`) goes to a bounded pool of threads, because numpy releases the lock.
 - Overload is an answer: at most `queue` calls wait; the next one hears 503 with the seconds the queue needs.
 - A long call is cut into chunks of a quarter of a second, so that a deadline or a departed client stops it there.
 - Every way out is recorded, also refusals and failures. At tiers T2 and T3 the answer waits for its durable record and

@@ -3,8 +3,9 @@
     reference   FastAPI + pydantic echo in bare uvicorn          bare      our ingress, the platform's code removed
     platform    `aichung serve`: key, quota, gate, ledger, …     default   Ray Serve as it comes, FastAPI echo
 
-The platform's trivial call is a short document for `vi-topic`, which computes some tens of microseconds; the reference's
-trivial call only echoes. With AICHUNG_BENCH_MLSERVER=<the command `mlserver` of another environment> MLServer's echo is measured too.
+The trivial call goes to a model that answers at once (`tests.bench.peers.trivial`: the whole house, one small model).
+`vi-topic` on a short document stands beside it. With AICHUNG_BENCH_MLSERVER=<the command `mlserver` of another
+environment> MLServer's echo is measured too.
 """
 
 from __future__ import annotations

@@ -80,9 +80,9 @@ def test_every_public_name_is_documented_and_typed():
         if not ast.get_docstring(tree) and tree.body:
             wrong.append(path)
         for node in tree.body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name[0] != "_":
-                if not ast.get_docstring(node):
-                    wrong.append(f"{path}:{node.lineno} {node.name}")
+            public = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name[0] != "_"
+            if public and not ast.get_docstring(node):
+                wrong.append(f"{path}:{node.lineno} {node.name}")
     assert not wrong
 
 
