@@ -43,7 +43,7 @@ class Settings:
     log_files: int = _knob(5, "rolled log files kept for each process")
     metrics_flush_seconds: float = _knob(1.0, "interval at which a process adds its counts to the shared metrics")
     poll_seconds: float = _knob(0.4, "interval at which keys, tenants and approvals are refreshed; revocation ≤ 2 s")
-    ledger_commit_seconds: float = _knob(0.02, "group commit interval of the ledger")
+    ledger_commit_seconds: float = _knob(0.04, "group commit interval of the ledger; at most 0.05")
     checkpoint_seconds: float = _knob(60.0, "interval of the signed ledger checkpoints outside the database")
     ready_seconds: float = _knob(120.0, "how long `aichung serve` waits for the first answer before it gives up")
     tracking_idle_seconds: float = _knob(900.0, "the tracking server sleeps after this long without a request")
