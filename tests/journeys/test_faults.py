@@ -201,7 +201,7 @@ def test_a_wrong_clock_and_lost_keys_are_told_and_mended(tmp_path: Path):
         assert "aichung keys reissue" in said
         assert running.aichung("keys", "reissue").returncode == 0
         assert (home / "keys.json").stat().st_mode & 0o777 == 0o600
-        assert within(2, lambda: running.client().get("/v1/me").status_code == 200)
+        assert within(2, lambda: running.client().post(SEGMENT, json=docs("a")).status_code == 403)
         problem = check(running.client().post(SEGMENT, json=docs("a")), 403, "gate-closed")
         assert problem["state"] == "not-yet-valid"
     finally:
