@@ -35,8 +35,8 @@ def back_up(database: Database, target: Path) -> Path:
     return target
 
 
-def restore(backup: Path, path: Path) -> None:
-    """Put a backup in the database's place; nothing may be running. What stood there is kept as `<file>.replaced`.
+def restore(backup: Path, path: Path, aside: Path) -> None:
+    """Put a backup in the database's place; nothing may be running. What stood there is kept in the folder `aside`.
 
     Raises NotFoundError when there is no backup, IntegrityError when it does not check out.
     """
@@ -51,7 +51,8 @@ def restore(backup: Path, path: Path) -> None:
     for suffix in ("-wal", "-shm", ""):
         standing = path.with_name(path.name + suffix)
         if standing.exists():
-            os.replace(standing, path.with_name(path.name + ".replaced" + suffix))
+            aside.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.replace(standing, aside / standing.name)
     os.replace(draft, path)
 
 

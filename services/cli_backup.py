@@ -1,11 +1,18 @@
 """`aichung backup` and `aichung restore`: the database, the keys and the ledger's checkpoints of one installation.
 
-Decision: a backup is one folder that can be copied anywhere; the database in it was checked before it counts. Models
-come with the program and are verified by digest, so they are not copied.
+Decisions
+- A backup is one folder that can be copied anywhere. The database is copied last, so a folder without one is no
+  backup; and so it holds every record that the checkpoints copied before it speak of: a backup of a running platform
+  verifies. The other way round the ledger would look truncated.
+- Checkpoints newer than the backup are never mixed with its own: they prove records that the restored database lacks.
+  Everything that a restore replaces is moved to `<home>/replaced/<time>`, database and checkpoints together, where
+  it can still be verified; the restored ledger records the restore and the last checkpoint that was set aside.
+- Models come with the program and are verified by digest, so they are not copied.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from datetime import UTC, datetime
@@ -14,16 +21,20 @@ from typing import Annotated
 
 import typer
 
-from models.errors import ConflictError, NotFoundError
+from models.errors import ConflictError, NotFoundError, UnavailableError
 from registry.backups import back_up
 from registry.backups import restore as put_back
+from registry.checkpoints import read_history
 from registry.database import Database, sqlite_path
-from services.cli_home import Home, settings_for
+from registry.signatures import PublicKey
+from services.cli_home import Home, installation, settings_for
 from services.processes import hold
 from services.settings import Settings
 
 DATABASE = "aichung.db"
-BESIDE = ("keys", "checkpoints", "keys.json", "database.marker")
+CHECKPOINTS = "checkpoints"
+BESIDE = (CHECKPOINTS, "keys", "keys.json", "database.marker")
+STAMP = "%Y%m%dT%H%M%SZ"
 backup_app = typer.Typer()
 restore_app = typer.Typer()
 
@@ -35,16 +46,20 @@ def backup(
     """Sao lưu khi nền tảng đang chạy | Back up while the platform runs."""
     settings = settings_for(home)
     _embedded(settings)
-    folder = target or settings.home / "backups" / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder = target or settings.home / "backups" / datetime.now(UTC).strftime(STAMP)
     if folder.exists():
         raise ConflictError(f"{folder} đã tồn tại.", f"{folder} exists already.", code="backup-exists")
     database = Database.open(settings.database)
     try:
+        folder.mkdir(parents=True, mode=0o700)
+        for name in BESIDE:
+            _copy(settings.home / name, folder / name)
         back_up(database, folder / DATABASE)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     finally:
         database.close()
-    for name in BESIDE:
-        _copy(settings.home / name, folder / name)
     print(folder)
 
 
@@ -57,12 +72,27 @@ def restore(
     path = _embedded(settings)
     if not (source / DATABASE).is_file():
         raise NotFoundError(f"Không có bản sao lưu trong {source}.", f"There is no backup in {source}.")
+    aside = settings.home / "replaced" / datetime.now(UTC).strftime(STAMP)
     with hold(settings.home):
-        put_back(source / DATABASE, path)
+        put_back(source / DATABASE, path, aside)
         for name in BESIDE:
             if (source / name).exists():
+                _put_aside(settings.home / name, aside / name)
                 _copy(source / name, settings.home / name)
-    print(f"Đã phục hồi; bản cũ ở {path}.replaced | Restored; what stood there is {path}.replaced", file=sys.stderr)
+        _record(home, aside)
+    print(f"Đã phục hồi; bản cũ ở {aside} | Restored; what stood there is in {aside}", file=sys.stderr)
+
+
+def _record(home: Path | None, aside: Path) -> None:
+    """Enter the restore in the restored ledger, with the last checkpoint that no longer stands beside it."""
+    try:
+        with installation(home) as here:
+            key = PublicKey.load(here.settings.home / "keys" / "checkpoint.key.pub")
+            last = read_history(aside / CHECKPOINTS, {key.key_id: key}).checkpoints[-1:]
+            replaced = {"number": last[0].number, "digest": f"sha256:{last[0].digest}"} if last else None
+            here.note("platform.restore", {"set_aside": aside.name, "replaced_checkpoint": replaced})
+    except UnavailableError as error:  # a database of an older schema takes no record before the next start migrates it
+        print(f"Chưa ghi nhật ký: {error.note.vi} | Not recorded: {error.note.en}", file=sys.stderr)
 
 
 def _embedded(settings: Settings) -> Path:
@@ -73,6 +103,12 @@ def _embedded(settings: Settings) -> Path:
             "PostgreSQL is backed up by its own tools (pg_dump).",
         )
     return path
+
+
+def _put_aside(standing: Path, aside: Path) -> None:
+    if standing.exists():
+        aside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.replace(standing, aside)
 
 
 def _copy(source: Path, target: Path) -> None:

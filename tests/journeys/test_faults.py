@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -9,7 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -208,10 +210,31 @@ def test_a_wrong_clock_and_lost_keys_are_told_and_mended(tmp_path: Path):
         running.stop()
 
 
+@contextmanager
+def calls(platform: Platform) -> Iterator[None]:
+    """Callers that keep the ledger and its checkpoints growing while the block runs."""
+    done, client = threading.Event(), platform.client()
+
+    def call() -> None:
+        while not done.is_set():
+            assert client.post(SEGMENT, json=docs("Xin chào.")).status_code == 200
+
+    with ThreadPoolExecutor(2) as callers:
+        asked = [callers.submit(call) for _ in range(2)]
+        time.sleep(3)  # a checkpoint is written, and the next one falls into the backup
+        try:
+            yield
+        finally:
+            done.set()
+        for one in asked:
+            one.result()
+
+
 def test_a_backup_brings_the_installation_back_as_it_was(platform: Platform, tmp_path: Path):
     folder, home = tmp_path / "backup", tmp_path / "home"
     before = platform.client("admin").post("/v1/keys", json=NEW_KEY).json()["key"]
-    done = platform.aichung("backup", str(folder))
+    with calls(platform):
+        done = platform.aichung("backup", str(folder))
     assert done.returncode == 0, done.stderr
     after = platform.client("admin").post("/v1/keys", json=NEW_KEY).json()["key"]
     busy = platform.aichung("restore", str(folder))
@@ -230,6 +253,9 @@ def test_a_backup_brings_the_installation_back_as_it_was(platform: Platform, tmp
     assert not (home / "aichung.db").exists()
 
     assert aichung(home, "restore", str(folder)).returncode == 0
+    verified = aichung(home, "audit", "verify", "--json")
+    assert verified.returncode == 0, verified.stdout
+    assert json.loads(verified.stdout)["covered"] > 0
     restored = start(home)
     try:
         assert restored.keys == platform.keys

@@ -127,11 +127,11 @@ def test_a_backup_comes_back_whole_and_keeps_what_it_replaces(home: Path):
         connection.execute(insert(facts).values(name="later", value="lost"))
     database.close()
     overwrite_pages(path)
-    restore(copy, path)
+    restore(copy, path, home / "replaced")
     database = found(url_of(path))
     assert (database.fact("kept"), database.fact("later")) == ("yes", None)
     database.close()
-    assert (home / "aichung.sqlite.replaced").exists()
+    assert (home / "replaced" / "aichung.sqlite").exists()
 
 
 def test_a_damaged_backup_is_not_restored(home: Path):
@@ -141,8 +141,9 @@ def test_a_damaged_backup_is_not_restored(home: Path):
     overwrite_pages(copy)
     before = (home / "aichung.sqlite").read_bytes()
     with pytest.raises(IntegrityError):
-        restore(copy, home / "aichung.sqlite")
+        restore(copy, home / "aichung.sqlite", home / "replaced")
     assert (home / "aichung.sqlite").read_bytes() == before
+    assert not (home / "replaced").exists()
 
 
 def test_a_locked_database_is_unavailable_for_now(home: Path):

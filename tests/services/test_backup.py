@@ -1,0 +1,129 @@
+"""A backup of a busy installation verifies, and a restore leaves no contradiction behind."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from registry import backups
+from registry.chain import new_chain_uid
+from registry.checkpoints import Checkpointer
+from registry.database import Database
+from registry.ledger import Ledger
+from registry.signatures import PublicKey, Signer
+from registry.verify import Report, verify_ledger
+from services import cli_backup
+
+
+@pytest.fixture
+def checkpointer(home: Path, database: Database) -> Checkpointer:
+    signer = Signer.load_or_create(home / "keys" / "checkpoint.key", "checkpoint")
+    return Checkpointer(database, home / "checkpoints", signer)
+
+
+@pytest.fixture
+def ledger(database: Database) -> Iterator[Ledger]:
+    ledger = Ledger(database, new_chain_uid("test"))
+    ledger.start()
+    yield ledger
+    ledger.close()
+
+
+def write(ledger: Ledger) -> None:
+    assert ledger.note({"event": "test.call"}).wait(5)
+
+
+def verified(home: Path) -> Report:
+    key = PublicKey.load(home / "keys" / "checkpoint.key.pub")
+    return verify_ledger(home / "aichung.db", home / "checkpoints", key)
+
+
+def test_a_backup_of_a_busy_installation_verifies(
+    home: Path, tmp_path: Path, ledger: Ledger, checkpointer: Checkpointer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = backups._copy
+
+    def slowly(source: Path, target: Path) -> None:
+        """Records and a checkpoint arrive after the database was copied, before whatever is copied next."""
+        copy(source, target)
+        write(ledger)
+        checkpointer.write()
+
+    write(ledger)
+    checkpointer.write()
+    monkeypatch.setattr(backups, "_copy", slowly)
+    cli_backup.backup(tmp_path / "copy", home)
+    report = verified(tmp_path / "copy")
+    assert report.ok, report.lines()
+    assert report.checkpoints == 1
+    assert (tmp_path / "copy").stat().st_mode & 0o077 == 0
+
+
+def test_backups_while_records_and_checkpoints_stream_in_all_verify(
+    home: Path, tmp_path: Path, ledger: Ledger, checkpointer: Checkpointer
+) -> None:
+    done = threading.Event()
+
+    def busy() -> None:
+        while not done.is_set():
+            write(ledger)
+            checkpointer.write()
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    try:
+        for number in range(8):
+            cli_backup.backup(tmp_path / str(number), home)
+    finally:
+        done.set()
+        thread.join()
+    reports = [verified(tmp_path / str(number)) for number in range(8)]
+    assert [line for report in reports if not report.ok for line in report.lines()] == []
+    assert reports[-1].covered > 0
+
+
+def test_a_restore_over_newer_checkpoints_verifies_and_keeps_them_as_evidence(
+    home: Path, tmp_path: Path, database: Database, checkpointer: Checkpointer
+) -> None:
+    writer = Ledger(database, "old-chain")
+    writer.start()
+    write(writer)
+    checkpointer.write()
+    cli_backup.backup(tmp_path / "copy", home)
+    write(writer)
+    checkpointer.write()
+    newer = sorted((home / "checkpoints").iterdir())[-1]
+    later = newer.with_name("9999-12-31.jsonl")
+    later.write_bytes(newer.read_bytes())
+    writer.close()
+    database.close()
+
+    cli_backup.restore(tmp_path / "copy", home)
+    assert not later.exists()
+    report = verified(home)
+    assert report.ok, report.lines()
+    (aside,) = (home / "replaced").iterdir()
+    assert aside.stat().st_mode & 0o077 == 0
+    assert (aside / "checkpoints" / later.name).exists()
+    kept = verify_ledger(aside / "aichung.db", aside / "checkpoints", aside / "keys" / "checkpoint.key.pub")
+    assert kept.records > report.records - 3
+    with Database.open(f"sqlite:///{home / 'aichung.db'}").read() as connection:
+        query = "select record from ledger where event = 'platform.restore'"
+        record = json.loads(connection.exec_driver_sql(query).scalar_one())
+    assert record["set_aside"] == aside.name
+    assert record["replaced_checkpoint"]["number"] == 2
+    assert record["actor"]["id"] == "local-operator"
+
+
+def test_a_backup_that_fails_leaves_no_folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(backups, "_copy", full)
+    with pytest.raises(OSError, match="No space"):
+        cli_backup.backup(tmp_path / "copy", home)
+    assert not (tmp_path / "copy").exists()
