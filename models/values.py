@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -178,7 +178,9 @@ EventKind = Literal[
 class Event:
     """A stretch of strange points with one cause; `id` is stable over re-runs on the same data.
 
-    `start` and `end` are indices into the series, both inclusive.
+    `start` and `end` are indices into the series, both inclusive. `expected` and `actual` are as sent; where another
+    form was modelled (flows of a cumulative figure) `as_modelled` holds that pair. `checks` are what to look at first,
+    `peers` the names of other series of the table that moved with it.
     """
 
     id: str
@@ -193,11 +195,17 @@ class Event:
     likely: Literal["world", "data", "both"]
     reason: Note
     open: bool
+    checks: tuple[Note, ...] = ()
+    peers: tuple[str, ...] = ()
+    as_modelled: tuple[float | None, float | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a detector says of one series; arrays have the series' length, NaN where nothing can be said."""
+    """What a detector says of one series; arrays have the series' length, NaN where nothing can be said.
+
+    `held_back` counts the events that an alarm budget over the whole table left out.
+    """
 
     name: str
     score: Floats
@@ -208,4 +216,66 @@ class Findings:
     is_anomaly: npt.NDArray[np.bool_]
     events: tuple[Event, ...]
     axis: Axis
+    warnings: tuple[Warned, ...] = ()
+    held_back: int = 0
+
+
+# --- tables -------------------------------------------------------------------------------------------------
+
+ColumnType = Literal["number", "category", "boolean", "date"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table."""
+
+    name: str
+    type: ColumnType
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table by columns, each of `count` cells.
+
+    Cells of a category are places in that column's `words` (-1 is missing); all others are floats, NaN is missing, a
+    date is days since 1970, a truth value 0 or 1.
+    """
+
+    columns: tuple[Column, ...]
+    cells: tuple[npt.NDArray[Any], ...]
+    words: tuple[tuple[str, ...], ...]
+    count: int
+    labels: npt.NDArray[np.int8] | None = None
+    """What is known of rows: 1 strange, 0 not, -1 unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class TabularOptions:
+    """What is asked of a detector of strange rows.
+
+    `expected_share` flags that share of the rows, None those beyond the calibrated limit; `reasons` is the largest
+    number of columns named for a row, `explain` the rows that get reasons.
+    """
+
+    expected_share: float | None = None
+    reasons: int = 3
+    explain: Literal["anomalies", "all"] = "anomalies"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A column's part in a row's score, and a sentence; the contributions of all columns sum to 1."""
+
+    column: str
+    contribution: float
+    text: Note
+
+
+@dataclass(frozen=True, slots=True)
+class RowFindings:
+    """What a detector says of the rows of a table, in their order; `reasons` is as long as `score`."""
+
+    score: Floats
+    is_anomaly: npt.NDArray[np.bool_]
+    reasons: tuple[tuple[Reason, ...], ...]
     warnings: tuple[Warned, ...] = ()
