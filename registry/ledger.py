@@ -34,11 +34,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from hmac import new as keyed
+from itertools import chain
 from os import urandom
 from typing import Any
 
@@ -79,9 +80,28 @@ class _Batch:
         self.done: Future[bool] = Future()
 
 
-def _insertion(table: str, columns: tuple[str, ...], mark: str) -> str:
-    """An INSERT with positional parameters; the names are this module's own."""
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608
+class _Insertion:
+    """INSERT statements of one table for a few fixed numbers of rows, so that the driver keeps them prepared.
+
+    Why not `executemany`: sqlite3 gives the interpreter lock away and takes it again for every row, and each time the
+    thread that answers requests is interrupted. Many rows in one statement cost one such exchange.
+    """
+
+    SIZES = (64, 8, 1)
+
+    def __init__(self, table: str, columns: tuple[str, ...], mark: str) -> None:
+        row = f"({', '.join([mark] * len(columns))})"
+        head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608 - the names are this module's own
+        self._statements = {size: head + ", ".join([row] * size) for size in self.SIZES}
+
+    def insert(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """All rows, in order."""
+        start = 0
+        for size, statement in self._statements.items():
+            while len(rows) - start >= size:
+                values = tuple(chain.from_iterable(rows[start : start + size]))
+                connection.exec_driver_sql(statement, values)
+                start += size
 
 
 class Receipt:
@@ -126,8 +146,8 @@ class Ledger:
         self._queue_records = queue_records
         self._vault_micros = vault_days * DAY_MICROS
         mark = "?" if database.path is not None else "%s"
-        self._ledger_sql = _insertion("ledger", COLUMNS, mark)
-        self._vault_sql = _insertion("vault", VAULT_COLUMNS, mark)
+        self._into_ledger = _Insertion("ledger", COLUMNS, mark)
+        self._into_vault = _Insertion("vault", VAULT_COLUMNS, mark)
         self._lock = threading.Lock()
         self._batch = _Batch()
         self._waiting = self._noted = self._written = self._dropped = self._told_drops = 0
@@ -261,10 +281,9 @@ class Ledger:
 
     def _insert(self, connection: Connection, linked: Linked) -> None:
         """Both tables by the driver's own statement: building it anew costs a third of a small commit."""
-        connection.exec_driver_sql(self._ledger_sql, linked.rows)
-        if linked.keys:
-            uid, life = linked.tail.uid, self._vault_micros
-            connection.exec_driver_sql(self._vault_sql, [(uid, seq, key, at + life) for seq, at, key in linked.keys])
+        self._into_ledger.insert(connection, linked.rows)
+        uid, life = linked.tail.uid, self._vault_micros
+        self._into_vault.insert(connection, [(uid, seq, key, at + life) for seq, at, key in linked.keys])
 
     def _settled(self, connection: Connection, attempt: Linked, drops: int) -> bool:
         """Look where the chain really ends after a failed commit.

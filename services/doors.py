@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -224,12 +225,17 @@ class Doors:
         await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else content})
 
     async def _stream(self, call: Call, reply: Reply, parts: AsyncIterator[bytes], send: Send) -> None:
-        """An answer of unknown length, passed on as it comes."""
+        """An answer of unknown length, passed on as it comes, until the client goes away."""
         headers = [*self._correlation(call), *reply.headers]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        async for part in parts:
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        passing, departure = asyncio.ensure_future(_pass_on(parts, send)), asyncio.ensure_future(call.departure())
+        try:
+            await asyncio.wait({passing, departure}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            departure.cancel()
+            passing.cancel()
+        with suppress(asyncio.CancelledError):
+            await passing
 
     def _correlation(self, call: Call) -> list[tuple[bytes, bytes]]:
         request_id = call.request_id.encode()
@@ -249,6 +255,12 @@ class Doors:
                     await asyncio.to_thread(self._closing)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+async def _pass_on(parts: AsyncIterator[bytes], send: Send) -> None:
+    async for part in parts:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _text(value: bytes | None) -> str | None:

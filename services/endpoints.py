@@ -7,6 +7,7 @@ and raise the platform's errors; they see neither ASGI nor sockets.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -73,6 +74,13 @@ class Call:
                 return
             yield message.get("body", b"")
             more = message.get("more_body", False)
+
+    async def departure(self) -> None:
+        """Return once the client has gone away. Asked only after the body was read: what still arrives is dropped."""
+        if self.receive is None:
+            await asyncio.Event().wait()
+        while self.receive is not None and (await self.receive())["type"] != "http.disconnect":
+            await asyncio.sleep(0)
 
     @property
     def language(self) -> Language:

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from models.errors import DeadlineError, InvalidInputError, PlatformError, UnavailableError
 from registry.entries import Entry
+from services.bodies import DisconnectedError
 from services.endpoints import Call
 from services.handles import Handle, Handles
 from services.pace import Pace
@@ -107,7 +108,7 @@ class Inference:
             call.who.require(PREDICT)
             _within(entry, ask)
             call.quota = self._quota.admit(call.who, requests=0, units=ask.charged)
-            outputs = await self._predict(entry, ask)
+            outputs = await self._predict(call, entry, ask)
         except BaseException as error:
             self._refused(call, ask, error)
             raise
@@ -119,12 +120,12 @@ class Inference:
 
     def _refused(self, call: Call, ask: Ask, error: BaseException) -> None:
         """Remember a refusal, a failure, or a client that went away."""
-        status = 499 if isinstance(error, asyncio.CancelledError) else status_of(error)
+        status = 499 if isinstance(error, asyncio.CancelledError | DisconnectedError) else status_of(error)
         model = "" if call.entry is None else call.entry.reference
         self._telemetry.predicted(model, ask.task, "refused" if status < 500 else "failed", 0.0, 0)
         self._recorder.answer(call, ask.task, call.entry, status, refusal_detail(error))
 
-    async def _predict(self, entry: Entry, ask: Ask) -> list[Any]:
+    async def _predict(self, call: Call, entry: Entry, ask: Ask) -> list[Any]:
         """Compute here or in a thread."""
         if not ask.items:
             return []
@@ -138,22 +139,30 @@ class Inference:
             raise _overloaded(self._backlog_seconds / self._threads)
         if self._backlog_seconds / self._threads > self._deadline_seconds:
             raise _overloaded(self._backlog_seconds / self._threads - self._deadline_seconds)
-        stop_at = time.monotonic() + self._deadline_seconds
         self._busy += 1
         self._backlog_seconds += expected
+        return await self._compute_beside(call, entry, ask, expected)
+
+    async def _compute_beside(self, call: Call, entry: Entry, ask: Ask, expected: float) -> list[Any]:
+        """Compute in a thread, until done, late or abandoned by the client."""
         stopped = _Flag()
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._pool, self._compute, entry, ask, stop_at, stopped)
-        future.add_done_callback(lambda _: self._done(expected))
+        stop_at = time.monotonic() + self._deadline_seconds
+        computing = asyncio.get_running_loop().run_in_executor(self._pool, self._compute, entry, ask, stop_at, stopped)
+        computing.add_done_callback(lambda done: self._done(done, expected))
+        departure = asyncio.ensure_future(call.departure())
+        ends: set[asyncio.Future[Any]] = {computing, departure}
         try:
-            async with asyncio.timeout(self._deadline_seconds):
-                return await asyncio.shield(future)
-        except TimeoutError as error:
-            raise _late() from error
+            await asyncio.wait(ends, timeout=self._deadline_seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopped.up = True
+            departure.cancel()
+        if computing.done():
+            return computing.result()
+        raise DisconnectedError if departure.done() else _late()
 
-    def _done(self, expected: float) -> None:
+    def _done(self, computing: asyncio.Future[list[Any]], expected: float) -> None:
+        if not computing.cancelled():
+            computing.exception()  # seen here, so that an abandoned failure is not reported as forgotten
         self._busy -= 1
         self._backlog_seconds = max(0.0, self._backlog_seconds - expected)
         if not self._busy:

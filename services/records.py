@@ -9,6 +9,7 @@ received (unpacked): who keeps what was sent can prove what the model saw.
 from __future__ import annotations
 
 import time
+from asyncio import CancelledError
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
@@ -17,6 +18,7 @@ from models.errors import GateClosedError, PlatformError
 from models.values import Labels
 from registry.entries import Entry
 from registry.ledger import Ledger, Receipt
+from services.bodies import DisconnectedError
 from services.callers import Caller
 from services.endpoints import Call
 
@@ -104,6 +106,8 @@ class Recorder:
 
 def refusal_detail(error: BaseException) -> dict[str, Any]:
     """The code word of an error, and of a closed gate which model and why, for a record."""
+    if isinstance(error, CancelledError | DisconnectedError):
+        return {"error_code": "client-gone"}
     if not isinstance(error, PlatformError):
         return {"error_code": "internal-error"}
     detail: dict[str, Any] = {"error_code": error.word}
