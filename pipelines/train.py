@@ -25,13 +25,13 @@ from models.catalog import open_model
 from models.errors import ConflictError, InvalidInputError
 from pipelines import evaluate
 from pipelines.datasets import Datasets, refuse_unbundlable
-from pipelines.provenance import ROOT, Provenance, provenance
+from pipelines.provenance import Provenance, provenance
 from pipelines.publish import CARDS, card_of, require_human_part
 from pipelines.recipes import Metric, Recipe, Trained, recipe
+from registry.bundle import BUNDLED_FOLDER
 from registry.canonical import digest
 from registry.mlflow_store import Figure, Input, Run, Tracking
 
-BUNDLED = ROOT / "registry" / "bundled"
 ARTIFACT = "artifact"
 Log = Callable[[str], None]
 
@@ -56,7 +56,7 @@ def train(
     *,
     mirror: Path | None,
     home: Path,
-    out: Path = BUNDLED,
+    out: Path = BUNDLED_FOLDER,
     threads: int = 1,
     quick: bool = False,
     own_use: bool = False,
@@ -150,7 +150,7 @@ def _admit(chosen: Recipe, data: Datasets, out: Path, *, quick: bool, own_use: b
     """What must hold before any work: licences, separate data, and that a test run cannot land in the bundle."""
     if not own_use:
         refuse_unbundlable(data, chosen.training)
-    if out.resolve() == BUNDLED and (quick or own_use):
+    if out.resolve() == BUNDLED_FOLDER and (quick or own_use):
         raise InvalidInputError(
             "Lần chạy thử và mô hình dùng riêng không được ghi vào bộ phát hành; hãy chọn thư mục khác.",
             "Quick runs and models for own use do not go into the bundle; choose another folder.",

@@ -1,6 +1,6 @@
 """The bundled models: taken into the registry at every start, again and again without change.
 
-    <bundled>/<name>/<version>/artifact/, card.json, evaluation.json
+    <BUNDLED_FOLDER>/<name>/<version>/artifact/, card.json, evaluation.json
 
 Decisions
 - Each folder is audited byte by byte and its card linted before it is registered. What is wrong with one model is a
@@ -29,6 +29,7 @@ from registry.signatures import Signer
 from registry.store import Store
 
 Profile = Literal["evaluation", "production"]
+BUNDLED_FOLDER = Path(__file__).resolve().parent / "bundled"
 ACTOR = "platform"
 PLATFORM_TENANT = "platform"
 KIND_TASKS: dict[str, tuple[str, ...]] = {
@@ -38,6 +39,7 @@ KIND_TASKS: dict[str, tuple[str, ...]] = {
     "forecast.core/1": ("forecast",),
     "forecast.additive/1": ("forecast",),
     "anomaly.series/1": ("anomalies",),
+    "tabular.anomaly/1": ("tabular-anomalies",),
 }
 DEFAULTS = {
     "segment": "vi-segment",
@@ -46,6 +48,7 @@ DEFAULTS = {
     "diacritics": "vi-diacritics",
     "forecast": "forecast-core",
     "anomalies": "anomaly-series",
+    "tabular-anomalies": "anomaly-tabular",
 }
 BUNDLED = (*sorted(set(DEFAULTS.values())), "forecast-prophet")
 _EMPTY = Digests("", "", "", "", "", "", "")

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from pipelines.train import BUNDLED
 from pipelines.train import train as run_journey
+from registry.bundle import BUNDLED_FOLDER
 from services.cli_home import Home, settings_for
 from services.cli_output import AsJson, show, show_json
 
@@ -21,7 +21,7 @@ app = typer.Typer()
 def train(
     name: Annotated[str, typer.Argument(help="Tên mô hình, ví dụ vi-topic | The model's name, e.g. vi-topic")],
     home: Home = None,
-    out: Annotated[Path, typer.Option(help="Thư mục kết quả | Where the model is put")] = BUNDLED,
+    out: Annotated[Path, typer.Option(help="Thư mục kết quả | Where the model is put")] = BUNDLED_FOLDER,
     threads: Annotated[int, typer.Option(help="Số luồng | Threads")] = 1,
     quick: Annotated[bool, typer.Option(help="Chạy thử vài giây | A trial of seconds")] = False,
     own_use: Annotated[bool, typer.Option(help="Dùng riêng, không đóng gói | For own use, not bundled")] = False,

@@ -15,14 +15,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Final, Literal
 
 import psutil
 
-import registry
 from models.artifact import open_artifact
 from models.errors import ConflictError, PlatformError
+from registry.bundle import BUNDLED_FOLDER
 from registry.database import Database
 from registry.signatures import PublicKey
 from registry.verify import verify_ledger
@@ -38,7 +37,6 @@ FREE_BYTES: Final = 2 << 30
 MEMORY_BYTES: Final = 3 << 30
 EARLIEST: Final = 1_767_225_600  # 1 January 2026: no clock of a machine that runs this code is earlier
 LIBRARIES: Final = ("ray", "mlflow", "numpy", "sqlalchemy", "msgspec", "cryptography")
-BUNDLED: Final = Path(registry.__file__).parent / "bundled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +173,13 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
 
 
 def _artefacts(settings: Settings) -> Iterator[Finding]:
-    folders = sorted(BUNDLED.glob("*/*/artifact"))
+    folders = sorted(BUNDLED_FOLDER.glob("*/*/artifact"))
     if not folders:
         yield Finding(
-            "artefacts", "fault", f"Không có mô hình nào trong {BUNDLED}", f"There are no models in {BUNDLED}"
+            "artefacts",
+            "fault",
+            f"Không có mô hình nào trong {BUNDLED_FOLDER}",
+            f"There are no models in {BUNDLED_FOLDER}",
         )
     for folder in folders:
         try:

@@ -18,9 +18,8 @@ from typing import Any, Final
 
 from sqlalchemy import insert
 
-import registry
 from models.errors import IntegrityError, Note
-from models.values import Document, Series
+from models.values import Document, Series, Table
 from registry import bundle
 from registry.approvals import Trust
 from registry.chain import new_chain_uid
@@ -41,16 +40,16 @@ from services.keys import open_pepper
 from services.metrics import clear
 from services.quota import Quota
 from services.records import Recorder
+from services.series import weigh as weigh_series
 from services.settings import Settings
 from services.telemetry import Telemetry
 from services.tenants import PLATFORM, load_tenants
 from services.tracking import Tracking
 
-BUNDLED: Final = Path(registry.__file__).parent / "bundled"
 FAMILY_TASKS: Final = {
     "nlp": frozenset({"segment", "topics", "classify", "diacritics"}),
     "timeseries": frozenset({"forecast", "anomalies"}),
-    "platform": frozenset[str](),
+    "platform": frozenset({"tabular-anomalies"}),
     "all": None,
 }
 """The tasks whose models a family's process opens at start; None means all."""
@@ -98,10 +97,12 @@ class House:
 
 
 def weigh(item: Any) -> int:
-    """The size of one item in the models' units: characters of a document, points of a series."""
+    """The size of one item in the units of computing time: characters of a document, cells of a table."""
     if isinstance(item, Document):
         return len(item.text)
-    return len(item.values) if isinstance(item, Series) else 1
+    if isinstance(item, Table):
+        return item.count * len(item.columns)
+    return weigh_series(item) if isinstance(item, Series) else 1
 
 
 def build_house(settings: Settings, family: str, clock: Callable[[], float] = time.time) -> House:
@@ -207,7 +208,9 @@ def _furnish(settings: Settings, database: Database, clock: Callable[[], float])
     try:
         store = SqlStore(database, trust(settings), note=ledger.note, clock=clock)
         owner = _platform_tenant(database)
-        installed = bundle.install(BUNDLED, store, signer, clock=clock, profile=settings.profile, tenant=owner)
+        installed = bundle.install(
+            bundle.BUNDLED_FOLDER, store, signer, clock=clock, profile=settings.profile, tenant=owner
+        )
     finally:
         ledger.close()
     return findings + [trouble.error.note for trouble in installed.troubles]

@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import math
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +13,9 @@ from models.catalog import KINDS, open_model
 from models.contract import Model
 from models.errors import IntegrityError, PlatformError
 from pipelines.recipes import RECIPES
+from registry.bundle import BUNDLED_FOLDER
 
-BUNDLED = Path(__file__).resolve().parents[2] / "registry" / "bundled"
-FOLDERS = sorted(BUNDLED.glob("*/*/artifact"))
+FOLDERS = sorted(BUNDLED_FOLDER.glob("*/*/artifact"))
 MAX_BYTES = 60_000_000
 
 each = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: "@".join(path.parts[-3:-1]))
@@ -66,7 +65,7 @@ def test_the_release_holds_a_model_for_every_recipe():
 
 
 def test_all_weights_together_stay_small():
-    assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) <= MAX_BYTES
+    assert sum(path.stat().st_size for path in BUNDLED_FOLDER.rglob("*") if path.is_file()) <= MAX_BYTES
 
 
 @each

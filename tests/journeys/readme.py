@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from registry.bundle import BUNDLED_FOLDER
 from services.settings import Settings
 from tests.journeys.conftest import ROOT, Platform, environment, start
 
 README = ROOT / "README.md"
-BUNDLED = ROOT / "registry" / "bundled"
 ADDRESS, HOME = "127.0.0.1:8000", "var/"
 BLOCK = re.compile(r"^```bash\n(?P<command>.*?)^```\n(?:\n```(?P<kind>json|text)\n(?P<output>.*?)^```\n)?", re.M | re.S)
 MARK = "@@@ block"
@@ -149,7 +149,7 @@ def _figure(model: str, metric: str, slice_: str, title: str) -> str:
 def licences_table() -> str:
     """The licence of each bundled model's weights, and what they learnt from."""
     rows = []
-    for path in sorted(BUNDLED.glob("*/*/artifact/manifest.json")):
+    for path in sorted(BUNDLED_FOLDER.glob("*/*/artifact/manifest.json")):
         manifest = json.loads(path.read_text(encoding="utf-8"))
         used = (evaluation(manifest["name"]) or {"datasets": []})["datasets"]
         learnt = dict.fromkeys(f"{row['title']} ({row['licence']})" for row in used if row["role"] == "training")
@@ -159,7 +159,7 @@ def licences_table() -> str:
 
 def evaluation(model: str) -> Mapping[str, Any] | None:
     """The newest evaluation record of a bundled model."""
-    found = sorted((BUNDLED / model).glob("*/evaluation.json"))
+    found = sorted((BUNDLED_FOLDER / model).glob("*/evaluation.json"))
     return json.loads(found[-1].read_text(encoding="utf-8")) if found else None
 
 

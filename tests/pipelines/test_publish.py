@@ -6,7 +6,7 @@ import yaml
 from models.artifact import open_artifact, seal
 from pipelines.publish import CARDS, human_part
 from pipelines.recipes import RECIPES
-from pipelines.train import BUNDLED
+from registry.bundle import BUNDLED_FOLDER
 from registry.cards import assemble, control_tier, lint, render_markdown, value_of
 
 DIGEST = "sha256:" + "0" * 64
@@ -69,7 +69,7 @@ def test_the_card_says_that_bias_is_not_evaluated_yet_and_why(name, tmp_path):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_card_states_the_licence_of_the_bundled_weights(name):
-    for folder in BUNDLED.glob(f"{name}/*/artifact"):
+    for folder in BUNDLED_FOLDER.glob(f"{name}/*/artifact"):
         assert human_part(name)["identity"]["licence"] == open_artifact(folder).licence
 
 

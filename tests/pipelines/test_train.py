@@ -12,7 +12,8 @@ from models.values import TextOptions
 from pipelines.datasets import Datasets, Source
 from pipelines.publish import CARDS
 from pipelines.recipes import Metric, Trained
-from pipelines.train import BUNDLED, journey, train
+from pipelines.train import journey, train
+from registry.bundle import BUNDLED_FOLDER
 from registry.canonical import digest, read_document
 from registry.mlflow_store import Tracking
 from tests.pipelines.majority import TEST, TRAIN, MajorityRecipe
@@ -112,7 +113,7 @@ def test_data_whose_licence_forbids_it_is_not_bundled_but_serves_for_own_use(run
 def test_quick_runs_and_own_use_never_land_in_the_bundle(run):
     for words in ({"quick": True}, {"own_use": True}):
         with pytest.raises(InvalidInputError):
-            run(out=BUNDLED, **words)
+            run(out=BUNDLED_FOLDER, **words)
 
 
 def test_a_quick_run_says_so_and_leaves_the_rendered_card_alone(run, cards):

@@ -12,11 +12,12 @@ import pytest
 from models.artifact import Artifact, open_artifact
 from models.errors import InvalidInputError
 from registry import cards
+from registry.bundle import BUNDLED_FOLDER
 from registry.canonical import digest as digest_of
 from registry.canonical import read_document
 from registry.card_fields import FIELDS
 from registry.card_values import is_gap
-from tests.registry.making import ROOT, card_for, human, model_folder
+from tests.registry.making import card_for, human, model_folder
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +214,7 @@ def test_the_rendered_card_is_vietnamese_first_whole_and_stable(card):
             assert f"**{field.vi}** | {field.en}" in text
 
 
-BUNDLED_CARDS = sorted((ROOT / "registry" / "bundled").glob("*/*/card.json"))
+BUNDLED_CARDS = sorted(BUNDLED_FOLDER.glob("*/*/card.json"))
 
 
 @pytest.mark.parametrize("path", BUNDLED_CARDS, ids=[path.parts[-3] for path in BUNDLED_CARDS])

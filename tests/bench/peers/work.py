@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import registry
 from models.artifact import open_artifact
 from models.catalog import open_model
 from models.values import Document, TextOptions
+from registry.bundle import BUNDLED_FOLDER
 
-BUNDLED = Path(registry.__file__).parent / "bundled"
 NAMES = {"segment": "vi-segment", "topics": "vi-topic", "diacritics": "vi-diacritics"}
 
 
@@ -20,7 +18,7 @@ class Peer:
     def __init__(self) -> None:
         self._models: dict[str, Any] = {}
         for task, name in NAMES.items():
-            folders = sorted((BUNDLED / name).glob("*/artifact"))
+            folders = sorted((BUNDLED_FOLDER / name).glob("*/artifact"))
             if folders:
                 self._models[task] = open_model(open_artifact(folders[-1]))
                 self._models[task].warm()
