@@ -22,10 +22,13 @@ from models.errors import InvalidInputError
 from registry.canonical import digest
 from registry.card_fields import FIELDS, INTERFACES, SECTIONS
 from registry.card_lint import Finding, lint
+from registry.card_page import render_page
 from registry.card_text import render_markdown
 from registry.card_values import GAPS, is_speed, value_of
 
-__all__ = ["SCHEMA", "Finding", "assemble", "control_tier", "digest", "lint", "render_markdown", "value_of"]
+__all__ = [
+    "SCHEMA", "Finding", "assemble", "control_tier", "digest", "lint", "render_markdown", "render_page", "value_of",
+]  # fmt: skip
 
 SCHEMA = "model-dossier/1"
 BIAS_PENDING = (

@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, Final
 
-POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 STYLE: Final = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;background:#fff}
 h2{margin-top:2.5rem;border-bottom:2px solid #b3261e}details{border:1px solid #ccc;border-radius:6px;margin:.5rem 0}

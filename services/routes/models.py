@@ -24,9 +24,12 @@ from services.answers import provenance
 from services.documents import card_of, evaluation_of, wanted_type
 from services.endpoints import Call, Endpoint, Reply
 from services.handles import Handles, answers
+from services.markup import HTML, SAFE
 from services.pages import PAGING, asked_page, cut, next_link
 from services.resumption import Resumptions
 from services.roles import MODELS_READ, MODELS_SUSPEND
+
+CARD_FORMS = ("application/json", "text/html", "text/markdown")
 
 # --- wire types ---------------------------------------------------------------------------------------------
 
@@ -151,8 +154,8 @@ class ModelRoutes:
             ),
             Endpoint(
                 path=version + "/card", handler=self.card, response=dict[str, Any], event="card.read",
-                media_types=("application/json", "text/markdown"),
-                summary=Note("Hồ sơ mô hình", "The model's card"), **read,
+                media_types=CARD_FORMS, summary=Note("Hồ sơ mô hình", "The model's card"),
+                **{**read, "refusals": (404, 406)},
             ),
             Endpoint(
                 path=version + "/evaluation", handler=self.evaluation, response=dict[str, Any], event="card.read",
@@ -196,12 +199,14 @@ class ModelRoutes:
         return self._one(call, self._entry(call))
 
     async def card(self, call: Call, body: None) -> Reply:
-        """The card as JSON or Markdown. Raises IntegrityError when it is not the one that was registered."""
+        """The card as JSON, HTML or Markdown. Raises IntegrityError when it is not the one that was registered."""
         entry = self._entry(call)
         call.query()
-        media = wanted_type(call.header("accept"), ("application/json", "text/markdown"))
+        media = wanted_type(call.header("accept"), CARD_FORMS)
         document = await asyncio.to_thread(card_of, entry)
         headers = (*provenance(entry), (b"vary", b"accept"))
+        if media == "text/html":
+            return Reply(cards.render_page(document), 200, (*headers, *SAFE), HTML)
         if media == "text/markdown":
             return Reply(cards.render_markdown(document).encode(), 200, headers, b"text/markdown; charset=utf-8")
         return Reply(document, 200, headers)

@@ -15,8 +15,9 @@ import msgspec
 from msgspec import Struct
 
 from models.errors import Note, UnavailableError
-from services.docs_page import POLICY, page
+from services.docs_page import page
 from services.endpoints import Call, Endpoint, Reply
+from services.markup import HTML, SAFE
 from services.openapi import document
 from services.roles import METRICS_READ
 from services.telemetry import Telemetry
@@ -124,9 +125,8 @@ class PlatformRoutes:
 
     async def docs(self, call: Call, body: None) -> Reply:
         """The page for people."""
-        headers = ((b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer"))
         shown = (await asyncio.to_thread(self._description))[1]
-        return Reply(shown, 200, headers, b"text/html; charset=utf-8")
+        return Reply(shown, 200, SAFE, HTML)
 
     async def metrics(self, call: Call, body: None) -> Reply:
         """The metrics of all processes."""

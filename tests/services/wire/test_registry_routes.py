@@ -34,6 +34,22 @@ def test_every_listing_names_a_bootstrap_approval_as_one(place: Place):
     assert row["approval_kind"] == "bootstrap"
 
 
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+def test_a_browser_gets_the_card_as_a_page_that_runs_nothing(place: Place):
+    page = place.get(VERSION + "/card", headers={"Accept": BROWSER})
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert page.headers["vary"] == "accept"
+    assert page.headers["x-model-card"] == place.house.store.entry("vi-topic", "1.0.0").digests.card
+    assert page.text.startswith('<!doctype html><html lang="vi">')
+    offered = place.get("/openapi.json").json()["paths"]["/v1/registry/models/{name}/versions/{version}/card"]["get"]
+    assert set(offered["responses"]["200"]["content"]) == {"application/json", "text/html", "text/markdown"}
+    assert "406" in offered["responses"]
+
+
 def test_a_card_comes_as_json_or_markdown(place: Place):
     card = place.get(VERSION + "/card")
     assert card.json()["schema"] == "model-dossier/1"
