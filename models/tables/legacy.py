@@ -1,0 +1,187 @@
+"""Text typed in the fonts of before Unicode, made Unicode: TCVN3 (.VnTime) and VNI.
+
+Such text arrives as ordinary Unicode cells of Latin-1 characters (*Tæng sè* is *Tổng số*), often beside Unicode cells,
+sometimes in one cell with them (*Đắk N«ng*). No byte tells them apart; spelling does.
+
+Decision: a word is evidence for a font when it is a Vietnamese syllable in it and none as it stands (*Tæng*), evidence
+against when it is the other way round (*không*), and open when it is both (*có*: *có* or *cú*). A cell follows its own
+words; open words follow the cell, open cells the column around them, then the sheet. What is a syllable neither way
+(*São Tomé*, *Zürich*, 50 µg) stays as it is. Where nothing is decided nothing is changed.
+
+Decision: the capitals of TCVN3 (.VnTimeH) are small letters in another font; where the plain letters of such a cell
+are all capitals (*TæNG Sè*) the whole is raised.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+from models.tables.alphabets import is_syllable, tcvn3, vni
+from models.tables.grid import CellValue, Row, Sheet
+
+Conversion = Literal["none", "tcvn3", "vni", "nfc", "mixed"]
+Font = Literal["tcvn3", "vni"]
+Vote = Literal["plain", "for", "open", "against", "odd"]
+
+_FONTS = {"tcvn3": tcvn3, "vni": vni}
+# Letters, and what stands for letters in the fonts: the upper half of Latin-1 without its digits and signs of degree.
+_WORD = re.compile(r"(?:[^\W\d_]|[\u00a1-\u00af\u00b5-\u00b8\u00bb-\u00be\u00d7\u00f7\u00b9\u0300-\u0323])+")
+_SIGNS = re.compile(r"[\u00a1-\u00af\u00b5-\u00b9\u00bb-\u00be\u00d7\u00f7]")
+_SIGN_BETWEEN = re.compile(r"[^\W\d_][\u00a1-\u00af\u00b5-\u00b9\u00bb-\u00be\u00d7\u00f7][^\W\d_]")
+_UNITS = frozenset({"µg", "µm", "µl", "µs", "µmol", "µsv", "µw", "µv"})
+_LATIN = re.compile(r"[\u0080-\u00ff]")
+_UNICODE = re.compile(r"[ăđơưĩũĂĐƠƯĨŨ\u1ea0-\u1ef9]")
+_SURE = 3
+"""So many different words are evidence enough for a sheet; a cell of its own needs two, all of them Vietnamese."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the words of some cells say: different words for either font, and words that are Unicode Vietnamese."""
+
+    tcvn3: int = 0
+    vni: int = 0
+    unicode: int = 0
+
+    @property
+    def font(self) -> Font:
+        """The font with more words for it."""
+        return "vni" if self.vni > self.tcvn3 else "tcvn3"
+
+    @property
+    def words(self) -> int:
+        """Words for that font."""
+        return max(self.tcvn3, self.vni)
+
+
+def convert(sheet: Sheet, beside: Evidence | None = None) -> tuple[Sheet, Conversion]:
+    """The sheet with its legacy text made Unicode (NFC), and what was done.
+
+    `beside` is what the other sheets of the workbook say; it decides where this one is too short to tell.
+    """
+    found = gather(sheet)
+    if beside is not None and not found.words:
+        found = Evidence(beside.tcvn3, beside.vni, max(found.unicode, 1) if found.unicode else 0)
+    composed = tuple(tuple(_composed(value) for value in row) for row in sheet.rows)
+    rows = _rewritten(composed, found) if found.words else composed
+    if rows != composed:
+        done: Conversion = "mixed" if found.unicode else found.font
+    else:
+        done = "nfc" if composed != sheet.rows else "none"
+    return (replace(sheet, rows=rows) if rows != sheet.rows else sheet), done
+
+
+def convert_all(sheets: Sequence[Sheet]) -> list[tuple[Sheet, Conversion]]:
+    """Every sheet of a workbook, each with what the others say about it."""
+    parts = [gather(sheet) for sheet in sheets]
+    whole = Evidence(sum(p.tcvn3 for p in parts), sum(p.vni for p in parts), sum(p.unicode for p in parts))
+    return [convert(sheet, whole) for sheet in sheets]
+
+
+def gather(sheet: Sheet) -> Evidence:
+    """What the sheet's words say."""
+    words = Counter(word for row in sheet.rows for value in row for word in _words(value))
+    score: Counter[str] = Counter()
+    for word in words:
+        votes = {font: vote(word, font) for font in ("tcvn3", "vni")}
+        score.update(font for font, said in votes.items() if said == "for")
+        score["unicode"] += _UNICODE.search(word) is not None and is_syllable(word)
+    return Evidence(score["tcvn3"], score["vni"], score["unicode"])
+
+
+@lru_cache(maxsize=65_536)
+def vote(word: str, font: Font) -> Vote:
+    """What one word says for a font."""
+    read = _FONTS[font](word)
+    if read == word or word.casefold().replace("μ", "µ") in _UNITS:
+        return "plain"
+    after, before = is_syllable(read), is_syllable(word)
+    if after:
+        return "open" if before else "for"
+    return "against" if before else "odd"
+
+
+def _words(value: CellValue) -> Iterable[str]:
+    if isinstance(value, str) and not value.isascii():
+        yield from (found[0] for found in _WORD.finditer(value) if not found[0].isascii())
+
+
+def _composed(value: CellValue) -> CellValue:
+    if not isinstance(value, str) or unicodedata.is_normalized("NFC", value):
+        return value
+    return unicodedata.normalize("NFC", value)
+
+
+def _rewritten(rows: tuple[Row, ...], found: Evidence) -> tuple[Row, ...]:
+    """The rows with every cell read that its words, its column or its sheet give to the font."""
+    font = found.font
+    leaning: dict[int, bool] = {}
+    whole = found.unicode == 0 or found.words > found.unicode
+    done: list[Row] = []
+    for row in rows:
+        cells: list[CellValue] = []
+        for column, value in enumerate(row):
+            if isinstance(value, str) and _LATIN.search(value):
+                says = _says(value, font, found)
+                if says is not None:
+                    leaning[column] = says
+                cells.append(_read(value, font, leaning.get(column, whole)))
+            else:
+                if isinstance(value, str) and _UNICODE.search(value):
+                    leaning[column] = False
+                cells.append(value)
+        done.append(tuple(cells))
+    return tuple(done)
+
+
+def _says(text: str, font: Font, found: Evidence) -> bool | None:
+    """Whether the cell is in the font, is not, or does not say."""
+    votes = Counter(vote(word, font) for word in _WORD.findall(text) if not word.isascii())
+    if not votes["for"]:
+        return False if votes["against"] or _UNICODE.search(text) else None
+    if found.words >= _SURE or _SIGNS.search(text):
+        return True
+    words = _WORD.findall(_read(text, font, True))
+    return len(words) > 1 and all(is_syllable(word) for word in words)
+
+
+def _read(text: str, font: Font, inside: bool) -> str:
+    """The cell's text; `inside` says whether words that may be either are in the font."""
+    words = list(_WORD.finditer(text))
+    votes = [vote(found[0], font) for found in words]
+    if not inside and "for" not in votes and not _SIGN_BETWEEN.search(text):
+        return text
+    pieces: list[str] = []
+    at = 0
+    taken = inside or next((said for said in votes if said in ("for", "against")), None) == "for"
+    for found, said in zip(words, votes, strict=True):
+        word = found[0]
+        take = taken if said == "open" else said == "for" or (said == "odd" and _is_odd_but_ours(word, inside))
+        if said in ("for", "against") or _UNICODE.search(word):
+            taken = said == "for"
+        pieces += [text[at : found.start()], _FONTS[font](word) if take else word]
+        at = found.end()
+    read = "".join([*pieces, text[at:]])
+    return _raised(text, read) if font == "tcvn3" else read
+
+
+def _is_odd_but_ours(word: str, inside: bool) -> bool:
+    """Whether what is no syllable is in the font all the same: abbreviations and foreign names (*§BSCL, Brun©y*)."""
+    if word == "§" or (len(word) > 1 and _SIGNS.search(word)):
+        return inside or _SIGN_BETWEEN.search(word) is not None
+    return False
+
+
+def _raised(text: str, read: str) -> str:
+    """Capitals of .VnTimeH: where the plain letters of the converted words are all capitals, so are the others."""
+    pairs = list(zip(_WORD.findall(text), _WORD.findall(read), strict=False))
+    changed = [before for before, after in pairs if before != after]
+    capitals = max((sum(c.isascii() and c.isupper() for c in word) for word in changed), default=0)
+    plain = [c for c in text if c.isascii() and c.isalpha()]
+    return read.upper() if capitals > 1 and all(c.isupper() for c in plain) else read
