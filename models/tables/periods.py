@@ -179,4 +179,17 @@ def cell_period(value: CellValue) -> Period | None:
     return period if rest in _BESIDE else None
 
 
-_BESIDE = {"", "nam", "uoc tinh", "uoc", "uoc tinh nam", "so bo", "so bo nam", "thuc hien", "ca", "chinh thuc", "u", "sb"}
+_BESIDE = {
+    "",
+    "nam",
+    "uoc tinh",
+    "uoc",
+    "uoc tinh nam",
+    "so bo",
+    "so bo nam",
+    "thuc hien",
+    "ca",
+    "chinh thuc",
+    "u",
+    "sb",
+}
