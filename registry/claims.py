@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from models.errors import ConflictError
@@ -27,7 +27,7 @@ from registry.database import Database
 from registry.jobs import Job, end, job_of, queue_again, tell
 from registry.objects import Stored
 from registry.storage import Storage
-from registry.tables import executors, job_chunks, jobs
+from registry.tables import Instant, executors, job_chunks, jobs
 
 BEAT_SECONDS: Final = 5.0
 SILENT_BEATS: Final = 3
@@ -147,7 +147,7 @@ class Claims:
             values = {
                 "state": "running", "fence": jobs.c.fence + 1, "executor": self.executor, "heartbeat_at": now,
                 "attempts": jobs.c.attempts + 1, "strikes": jobs.c.strikes + 1, "dispatched": True,
-                "started_at": func.coalesce(jobs.c.started_at, now),
+                "started_at": func.coalesce(jobs.c.started_at, literal(now, Instant)),
             }  # fmt: skip
             if connection.execute(update(jobs).where(mine).values(values)).rowcount != 1:
                 return None

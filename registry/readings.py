@@ -127,6 +127,12 @@ class Readings:
             if connection.execute(query).rowcount != 1:
                 raise no_such_reading()
 
+    def forget(self, tenant: str, file_id: str) -> int:
+        """Forget how a file was read, with the file; named readings stay as templates. How many were forgotten."""
+        mine = (readings.c.tenant == tenant, readings.c.file_id == file_id, readings.c.name.is_(None))
+        with self._database.write() as connection:
+            return int(connection.execute(delete(readings).where(*mine)).rowcount)
+
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
 
