@@ -21,6 +21,7 @@ KINDS = {
     "forecast.core/1": "models.forecast.combine:Combination",
     "forecast.additive/1": "models.forecast.additive:Additive",
     "anomaly.series/1": "models.anomaly.series:SeriesDetector",
+    "tabular.anomaly/1": "models.tabular.detector:TableDetector",
 }
 
 

@@ -99,6 +99,7 @@ RECIPES = {
     "forecast-core": "pipelines.training.forecast:RECIPE",
     "forecast-prophet": "pipelines.training.prophet:RECIPE",
     "anomaly-series": "pipelines.training.anomaly:RECIPE",
+    "anomaly-tabular": "pipelines.training.tabular:RECIPE",
 }
 
 

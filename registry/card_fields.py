@@ -171,4 +171,8 @@ INTERFACES: dict[str, dict[str, list[dict[str, str]]]] = {
         "inputs": [_port("inputs", "float64|null", "[series, time]", "≤ 1000 series, ≤ 2 million points")],
         "outputs": [_port("points", "float64", "[series, time]", "p_value in [0, 1]")],
     },
+    "tabular": {
+        "inputs": [_port("rows", "float64|string|bool|null", "[rows, columns]", "≤ 2 million cells")],
+        "outputs": [_port("score", "float64", "[rows]", "≥ 0, larger = stranger")],
+    },
 }

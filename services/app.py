@@ -16,7 +16,7 @@ from services.doors import Doors
 from services.endpoints import Endpoint
 from services.house import House
 from services.resumption import Resumptions
-from services.routes import nlp, timeseries, tracking
+from services.routes import nlp, tabular, timeseries, tracking
 from services.routes.audit import AuditRoutes
 from services.routes.catalog import CatalogRoutes
 from services.routes.keys import KeyRoutes
@@ -64,6 +64,7 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
         MeRoutes(house.quota).endpoints(),
         AuditRoutes(house.database, house.settings.home).endpoints(),
         UsageRoutes(house.database, house.identity, house.settings.home).endpoints(),
+        tabular.endpoints(house.inference),
         tracking.endpoints(house.tracking) if house.tracking is not None else [],
     )
     tables = {

@@ -55,15 +55,17 @@ def _column(column: Column, line: Sequence[Cell], place: int) -> tuple[Any, tupl
             raise _mismatch(column, at, place)
     if column.type == "date":
         line = [None if cell is None else _days(str(cell), at, place) for at, cell in enumerate(line)]
-    try:
-        values = np.array([math.nan if cell is None else cell for cell in line], np.float64)
-    except OverflowError:
-        values = np.array([math.inf])
+    values = np.array([math.nan if cell is None else _held(cell) for cell in line], np.float64)
     if not (np.abs(values[~np.isnan(values)]) <= LARGEST).all():
         at = int(np.argmax(~(np.abs(values) <= LARGEST) & ~np.isnan(values)))
         vi, en = f"Số quá lớn; cho phép đến {LARGEST:g}.", f"The number is too large; allowed up to {LARGEST:g}."
         raise InvalidInputError.at(f"/rows/{at}/{place}", vi, en, code="number-out-of-range")
     return values, ()
+
+
+def _held(cell: Any) -> float:
+    """A whole number too large for a float is infinite, and refused as such."""
+    return float(cell) if abs(cell) <= 2 * LARGEST else math.inf
 
 
 def _categories(line: Sequence[Cell], place: int) -> tuple[Any, tuple[str, ...]]:

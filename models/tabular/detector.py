@@ -1,11 +1,11 @@
-"""The detector of strange rows: kind `anomaly.tabular/1`, task `tabular-anomalies`.
+"""The detector of strange rows: kind `tabular.anomaly/1`, task `tabular-anomalies`.
 
 Decisions:
 - An item is a whole table: a row is strange only beside the others. The detectors fit themselves on the caller's table
   (on at most 8,192 of its rows, taken at even distances) and judge every row in pieces, so memory beyond the table is
   bounded and time is linear. The artefact holds the limit that was calibrated, and no data.
-- The score is the mean of three votes (isolation forest, nearest neighbours, empirical tails), in units of -log of the
-  share of rows at least as strange. With enough labels the chance learned from them is added.
+- The score is the mean of four votes (isolation forest, nearest neighbours, empirical tails, usual directions), in
+  units of -log of the share of rows at least as strange. With enough labels the chance learned from them is added.
 - `fit` and `Fitted.judge` are the same work in two steps, for files that are read piece by piece.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -23,10 +23,10 @@ import numpy.typing as npt
 from models.artifact import Artifact
 from models.contract import Model
 from models.errors import IntegrityError, InvalidInputError, PlatformError
-from models.tabular import forest, learning, neighbours, tails
+from models.tabular import directions, forest, learning, neighbours, tails
 from models.tabular.columns import part
 from models.tabular.features import Lenses, lenses_of
-from models.tabular.reasons import reasons_of
+from models.tabular.reasons import Views, reasons_of
 from models.tabular.votes import Curve, curve_of
 from models.values import Column, Reason, RowFindings, Table, TabularOptions, Warned
 
@@ -45,9 +45,10 @@ class Calibration:
     """`limit` is the score beyond which a row is flagged; weights of the votes, ≥ 0, sum to 1."""
 
     limit: float = 4.3
-    forest: float = 1 / 3
-    neighbours: float = 1 / 3
-    tails: float = 1 / 3
+    forest: float = 0.25
+    neighbours: float = 0.25
+    tails: float = 0.25
+    directions: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class Fitted:
     forest: forest.Forest
     tails: tails.Tails
     near: neighbours.Neighbours
-    curves: tuple[Curve, Curve, Curve]
+    directions: directions.Directions
+    curves: tuple[Curve, ...]
     learned: learning.Learned | None
     fitted_rows: int
 
@@ -90,18 +92,18 @@ class Fitted:
     def _limit(self, score: Floats, options: TabularOptions) -> float:
         if options.expected_share is None or not len(score):
             return self.calibration.limit
-        count = min(len(score), max(1, round(options.expected_share * len(score))))
-        return float(np.partition(score, len(score) - count)[len(score) - count])
+        return limit_for(score, options.expected_share)
 
     def _reasons(
         self, table: Table, flags: npt.NDArray[np.bool_], options: TabularOptions
     ) -> tuple[tuple[Reason, ...], ...]:
         asked = np.flatnonzero(flags) if options.explain == "anomalies" else np.arange(table.count)
         found: list[tuple[Reason, ...]] = [()] * table.count
-        if options.reasons and len(table.columns):
+        views = Views(self.lenses, self.tails, self.near, self.directions)
+        if options.reasons and len(self.lenses.owner):
             for at in range(0, len(asked), PIECE):
                 rows = asked[at : at + PIECE]
-                each = reasons_of(table, rows, options.reasons, self.lenses, self.tails, self.near)
+                each = reasons_of(table, rows, options.reasons, views)
                 for row, one in zip(rows.tolist(), each, strict=True):
                     found[row] = one
         return tuple(found)
@@ -133,16 +135,22 @@ def fit(table: Table, calibration: Calibration) -> Fitted:
     trees = forest.grow(plain, np.random.default_rng(SEED))
     edge = tails.fit(plain)
     steps = np.linspace(0, len(spaced) - 1, min(len(spaced), neighbours.REFERENCE)).round().astype(np.int64)
-    near = neighbours.fit(spaced[steps])
-    raw = (trees.score(plain), near.score(spaced), edge.score(plain))
-    fitted = Fitted(
-        calibration, lenses, trees, edge, near, (curve_of(raw[0]), curve_of(raw[1]), curve_of(raw[2])), None, few.count
-    )
+    near, ways = neighbours.fit(spaced[steps]), directions.fit(spaced)
+    raw = (trees.score(plain), near.score(spaced), edge.score(plain), ways.score(spaced))
+    curves = tuple(map(curve_of, raw))
+    fitted = Fitted(calibration, lenses, trees, edge, near, ways, curves, None, few.count)
     if not learning.enough(table.labels) or table.labels is None:
         return fitted
     known = part(table, np.flatnonzero(table.labels >= 0)[: 4 * FITTED])
     labels = table.labels[table.labels >= 0][: 4 * FITTED]
     return replace(fitted, learned=learning.learn(_evidence(fitted, known, _votes(fitted, known)), labels))
+
+
+def limit_for(score: Floats, share: float) -> float:
+    """The score from which a share of the rows is flagged; a crowd of equal scores at the edge is left out."""
+    count = min(len(score), max(1, round(share * len(score))))
+    limit = float(np.partition(score, len(score) - count)[len(score) - count])
+    return limit if (score >= limit).sum() <= 2 * count else float(np.nextafter(limit, np.inf))
 
 
 def sample(table: Table, most: int) -> Table:
@@ -153,11 +161,14 @@ def sample(table: Table, most: int) -> Table:
 
 
 def _votes(fitted: Fitted, table: Table) -> Floats:
-    """Votes of the three detectors (n, 3)."""
+    """Votes of the four detectors (n, 4)."""
     plain, spaced = fitted.lenses.plain(table), fitted.lenses.spaced(table)
     if not plain.shape[1]:
-        return np.zeros((table.count, 3))
-    raw = (fitted.forest.score(plain), fitted.near.score(spaced), fitted.tails.score(plain))
+        return np.zeros((table.count, 4))
+    raw = (
+        fitted.forest.score(plain), fitted.near.score(spaced), fitted.tails.score(plain),
+        fitted.directions.score(spaced),
+    )  # fmt: skip
     return np.column_stack([curve.vote(line) for curve, line in zip(fitted.curves, raw, strict=True)])
 
 
@@ -169,7 +180,7 @@ def _evidence(fitted: Fitted, table: Table, votes: Floats) -> Floats:
 
 
 def _weights(calibration: Calibration) -> Floats:
-    return np.array([calibration.forest, calibration.neighbours, calibration.tails])
+    return np.array([calibration.forest, calibration.neighbours, calibration.tails, calibration.directions])
 
 
 class TableDetector(Model[Table, TabularOptions, RowFindings]):
@@ -196,10 +207,9 @@ class TableDetector(Model[Table, TabularOptions, RowFindings]):
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write `calibration.json`; the configuration names the method."""
-        one = self.calibration
-        document = {"limit": one.limit, "forest": one.forest, "neighbours": one.neighbours, "tails": one.tails}
-        (folder / FILE).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        return {"method": "forest-neighbours-tails/1"}
+        text = json.dumps(asdict(self.calibration), indent=1, sort_keys=True)
+        (folder / FILE).write_text(text + "\n", encoding="utf-8")
+        return {"method": "forest-neighbours-tails-directions/1"}
 
     def prepare(self, items: Sequence[Table], options: TabularOptions) -> Any:
         """Hold each table against its own shape; one that is broken is carried along as its error."""

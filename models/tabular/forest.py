@@ -1,8 +1,8 @@
 """Isolation forest (Liu, Ting and Zhou 2008): strange rows are cut off from the others after few random splits.
 
 Decision: all trees grow together, level by level, as arrays (tree, node), so growing is a few dozen numpy calls
-whatever the number of trees. A node splits on the first of a few randomly drawn columns that still varies in it. Trees have a
-fixed depth; a node that is not split passes its rows down to the left, so every row ends on the last level.
+whatever the number of trees. A node splits on the first of a few randomly drawn columns that still varies in it. Trees
+have a fixed depth; a node that is not split passes its rows down to the left, so every row ends on the last level.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
 """Why a row is strange: which columns, how much each, and a sentence for each that an official understands.
 
-A column contributes twice: by how rare its value is, and by how far it lies from the rows that are otherwise most
-like it. Each half is shared out over the columns and the two are averaged. Sentences never repeat text of the caller.
+A column contributes three times: by how rare its value is, by how far it lies from the rows that are most like this
+one, and by how little it goes with the other columns. Each part is shared out over the columns and the three are
+averaged. Sentences never repeat text of the caller.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -14,6 +16,7 @@ import numpy.typing as npt
 from models.anomaly.reasons import number
 from models.errors import Note
 from models.tabular.columns import MISSING, part
+from models.tabular.directions import Directions
 from models.tabular.features import Lens, Lenses
 from models.tabular.neighbours import Neighbours
 from models.tabular.tails import Tails
@@ -26,15 +29,25 @@ RARE = 0.02
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896
 
 
-def contributions(table: Table, lenses: Lenses, tails: Tails, near: Neighbours) -> Floats:
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What reasons are read from."""
+
+    lenses: Lenses
+    tails: Tails
+    near: Neighbours
+    directions: Directions
+
+
+def contributions(table: Table, views: Views) -> Floats:
     """Each column's share of the strangeness of each row (n, columns); rows sum to 1, or 0 where nothing is strange."""
-    width = len(lenses.each)
-    rare = _by_owner(tails.by_column(lenses.plain(table)), lenses.owner, width)
+    lenses, width = views.lenses, len(views.lenses.each)
+    rare = _by_owner(views.tails.by_column(lenses.plain(table)), lenses.owner, width)
     spaced = lenses.spaced(table)
-    usual = near.rows[near.nearest(spaced)]
+    usual = views.near.rows[views.near.nearest(spaced)]
     apart = _by_owner(np.square(spaced - np.median(usual, axis=1)), lenses.spaced_owner, width)
-    found = 0.5 * _shares(rare) + 0.5 * _shares(apart)
-    return _shares(found)
+    across = np.maximum(_by_owner(views.directions.by_axis(spaced), lenses.spaced_owner, width), 0.0)
+    return _shares(_shares(rare) + _shares(apart) + _shares(across))
 
 
 def _by_owner(parts: Floats, owner: npt.NDArray[np.int64], width: int) -> Floats:
@@ -50,13 +63,12 @@ def _shares(parts: Floats) -> Floats:
     return found
 
 
-def reasons_of(
-    table: Table, rows: npt.NDArray[np.int64], most: int, lenses: Lenses, tails: Tails, near: Neighbours
-) -> list[tuple[Reason, ...]]:
+def reasons_of(table: Table, rows: npt.NDArray[np.int64], most: int, views: Views) -> list[tuple[Reason, ...]]:
     """At most `most` reasons for each of some rows, the weightiest first."""
     asked = part(table, rows)
-    shares = contributions(asked, lenses, tails, near)
-    below, above = _ranks(asked, lenses, tails)
+    lenses = views.lenses
+    shares = contributions(asked, views)
+    below, above = _ranks(asked, lenses, views.tails)
     found = []
     for at in range(len(rows)):
         order = np.argsort(-shares[at], kind="stable")[:most]

@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 BEND, OUTER = 0.9, 0.975
 STEEPEST = 0.3
 """The tail falls at most this much faster than the body of the scores does."""
-LARGEST = 12.0
+LARGEST = 20.0
 KEPT = 4097
 
 
@@ -29,7 +29,7 @@ class Curve:
     scale: float
 
     def vote(self, scores: Floats) -> Floats:
-        """Votes (n,), 0 to 12."""
+        """Votes (n,), 0 to 20."""
         above = len(self.ordered) - np.searchsorted(self.ordered, scores, side="right")
         rank = -np.log((above + 0.5) / (len(self.ordered) + 1))
         start = -np.log(1 - BEND)

@@ -28,6 +28,7 @@ PATHS: Final = {
     "segment": "/v1/nlp/segment", "topics": "/v1/nlp/topics", "sentiment": "/v1/nlp/sentiment",
     "toxicity": "/v1/nlp/toxicity", "classify": "/v1/nlp/classify", "diacritics": "/v1/nlp/diacritics",
     "forecast": "/v1/timeseries/forecast", "anomalies": "/v1/timeseries/anomalies",
+    "tabular-anomalies": "/v1/tabular/anomalies",
 }  # fmt: skip
 
 

@@ -26,8 +26,10 @@ from models.artifact import Artifact, seal
 from models.calendar import Axis
 from models.contract import Measurement, Model
 from models.errors import InvalidInputError, PlatformError
+from models.tabular.detector import Calibration, fit
 from models.values import (
     AnomalyOptions,
+    Column,
     Contribution,
     Document,
     Event,
@@ -38,8 +40,11 @@ from models.values import (
     Labels,
     Note,
     Restoration,
+    RowFindings,
     Segmentation,
     Series,
+    Table,
+    TabularOptions,
     TextOptions,
 )  # fmt: skip
 from registry.approvals import Trust, bootstrap, sign
@@ -182,6 +187,13 @@ class Watcher(Small):
         )
 
 
+class Sifter(Small):
+    sample = (Table((Column("a", "number"),), (np.arange(20.0),), ((),), 20), TabularOptions())
+
+    def one(self, item: Table, options: TabularOptions) -> RowFindings:
+        return fit(item, Calibration()).judge(item, options)
+
+
 KINDS: dict[str, tuple[type[Small], tuple[str, ...]]] = {
     "text.segment/1": (Splitter, ("segment",)),
     "text.classify/1": (Sorter, ("topics",)),
@@ -189,10 +201,12 @@ KINDS: dict[str, tuple[type[Small], tuple[str, ...]]] = {
     "forecast.core/1": (Repeater, ("forecast",)),
     "forecast.additive/1": (Repeater, ("forecast",)),
     "anomaly.series/1": (Watcher, ("anomalies",)),
+    "tabular.anomaly/1": (Sifter, ("tabular-anomalies",)),
 }
 BUNDLED = {
     "vi-segment": "text.segment/1", "vi-topic": "text.classify/1", "vi-diacritics": "text.diacritics/1",
     "forecast-core": "forecast.core/1", "forecast-prophet": "forecast.additive/1", "anomaly-series": "anomaly.series/1",
+    "anomaly-tabular": "tabular.anomaly/1",
 }  # fmt: skip
 DEFAULTS = tuple(name for name in BUNDLED if name != "forecast-prophet")
 
