@@ -1,0 +1,121 @@
+"""A reading applied to its file: every figure with its series, place, period, measure and cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from models.tables.blocks import MARKERS, kind_of_text
+from models.tables.body import BodyRow, body_rows
+from models.tables.grid import CellValue, Row, Workbook, cell_name
+from models.tables.guess import headline
+from models.tables.legacy import convert_all
+from models.tables.phrases import is_number, tidy
+from models.tables.shape import Column, Reading, Table
+from models.tables.units import is_percent, is_ratio, measure_of_words
+from models.values import Measure
+
+SEPARATOR = " / "
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One figure. `value` is None where the cell holds a marker for missing; `marker` keeps the sign itself."""
+
+    table: int
+    series: str
+    place: str | None
+    place_name: str | None
+    period: str
+    measure: str | None
+    unit: str | None
+    value: float | None
+    marker: str | None
+    sheet: str
+    cell: str
+
+
+def observe_grid(index: int, table: Table, rows: tuple[Row, ...], *, totals: bool) -> Iterator[Observation]:
+    """The figures of a table whose headings or rows carry the periods."""
+    base = headline(table.title) or table.sheet
+    values = [column for column in table.columns if column.role == "value"]
+    signs = dict(table.markers)
+    for body in body_rows(table, rows):
+        if body.kind != "data" and not (totals and body.kind in ("total", "subtotal")):
+            continue
+        units = dict(body.column_units)
+        for column in values:
+            cell = rows[body.row][column.index]
+            if cell is None:
+                continue
+            period = (body.period.name if body.period else None) if column.period is None else column.period
+            if period is None or period.startswith("?"):
+                continue
+            value, marker = read_value(cell, column, signs)
+            if value is None and marker is None:
+                continue
+            unit = _unit(body, column, units)
+            yield Observation(
+                index, _name(base, body, column), body.place.code if body.place else None,
+                body.place.name if body.place else None, period, _measure(body, column, unit), unit, value, marker,
+                table.sheet, cell_name(body.row, column.index),
+            )  # fmt: skip
+
+
+def _name(base: str, body: BodyRow, column: Column) -> str:
+    return SEPARATOR.join(part for part in (base, *body.path, column.series) if part)
+
+
+def _unit(body: BodyRow, column: Column, units: Mapping[int, str]) -> str | None:
+    """A percentage of the column stands; otherwise the row's own unit, the section's, then the column's."""
+    if is_percent(column.unit) or column.measure in ("index_prev", "index_same_period"):
+        return column.unit
+    return body.unit or units.get(column.index) or column.unit
+
+
+def _measure(body: BodyRow, column: Column, unit: str | None) -> Measure | None:
+    """The column's measure, unless the row's own words say rate or stock."""
+    if column.measure not in ("flow", "ytd", "stock", None) or not body.path:
+        return column.measure
+    said = measure_of_words(body.path[-1])
+    if said in ("rate", "change_pct", "stock"):
+        return said
+    if is_percent(unit) or is_ratio(unit):
+        return "rate"
+    return column.measure
+
+
+def read_value(cell: CellValue, column: Column, signs: Mapping[str, str]) -> tuple[float | None, str | None]:
+    """A cell's figure, or the sign that stands for it."""
+    if is_number(cell):
+        number = float(cell)  # type: ignore[arg-type]
+        return (number, None) if number == number and abs(number) != float("inf") else (None, None)
+    if not isinstance(cell, str):
+        return None, None
+    text = tidy(cell)
+    kind = kind_of_text(text)
+    if kind == "marker":
+        meaning = signs.get(text) or MARKERS.get(text.lower())
+        return (0.0 if meaning == "zero" else None), text
+    return (_number(text, column.number_format) if kind == "number" else None), None
+
+
+def _number(text: str, form: str | None) -> float | None:
+    flat = text.replace(" ", "").rstrip("%")
+    negative = flat.startswith("(") and flat.endswith(")")
+    flat = flat.strip("()")
+    flat = flat.replace(".", "").replace(",", ".") if form == "1.234,5" else flat.replace(",", "")
+    try:
+        return -float(flat) if negative else float(flat)
+    except ValueError:
+        return None
+
+
+def observe(reading: Reading, workbook: Workbook, *, totals: bool = False) -> Iterator[Observation]:
+    """Every figure of a file as the reading understands it; with `totals` also the rows that are set apart."""
+    names = {table.sheet for table in reading.tables}
+    sheets = [sheet for sheet in workbook.sheets if sheet.name in names]
+    rows = {sheet.name: sheet.rows for sheet, _ in convert_all(sheets)}
+    for index, table in enumerate(reading.tables):
+        if table.sheet in rows:
+            yield from observe_grid(index, table, rows[table.sheet], totals=totals)

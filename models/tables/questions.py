@@ -1,0 +1,133 @@
+"""What is asked of the person who knows the file, and what only is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.tables.grid import column_name
+from models.tables.guess import Guess, headline
+from models.tables.shape import Caution, Option, Question
+
+MEASURES = (
+    Option("flow", "Phát sinh trong kỳ (cộng được qua các kỳ)", "A flow: what happened within the period"),
+    Option("stock", "Số có tại một thời điểm", "A stock: what there was at a moment"),
+    Option("ytd", "Cộng dồn từ đầu năm", "Cumulative since January"),
+    Option("rate", "Tỷ lệ, tỷ trọng, mức bình quân", "A rate, a share or a mean"),
+)
+
+
+def ask(guesses: Sequence[Guess]) -> tuple[Question, ...]:
+    """The questions that stand open over all tables."""
+    asked: list[Question] = []
+    asked += _years(guesses)
+    asked += _periods(guesses)
+    asked += _measures(guesses)
+    asked += _unnamed(guesses)
+    asked += _headless(guesses)
+    asked += _unlabelled(guesses)
+    return tuple(asked)
+
+
+def warn(guesses: Sequence[Guess]) -> tuple[Caution, ...]:
+    """What was decided and may be looked at."""
+    if not any(guess.open.abbreviated for guess in guesses):
+        return ()
+    return (
+        Caution("abbreviation", "Tiêu đề cột M, C được hiểu là số mắc và số chết.",
+                "The headings M and C were read as cases (mắc) and deaths (chết)."),
+    )  # fmt: skip
+
+
+def _sheets(guesses: Sequence[Guess], tables: Sequence[int]) -> str:
+    names = list(dict.fromkeys(guesses[at].table.sheet for at in tables))
+    return ", ".join(f"«{name}»" for name in names[:3]) + (f", … ({len(names)})" if len(names) > 3 else "")
+
+
+def _years(guesses: Sequence[Guess]) -> list[Question]:
+    tables = [at for at, guess in enumerate(guesses) if guess.open.yearless]
+    if not tables:
+        return []
+    where = _sheets(guesses, tables)
+    return [
+        Question("year", "year_unknown", f"Số liệu ở trang {where} là của năm nào? Tệp không ghi năm.",
+                 f"Which year are the figures on sheet {where} of? The file does not say.", tables=tuple(tables))
+    ]  # fmt: skip
+
+
+def _periods(guesses: Sequence[Guess]) -> list[Question]:
+    groups: dict[tuple[str | None, tuple[str, ...]], list[int]] = {}
+    for at, guess in enumerate(guesses):
+        if guess.open.undated:
+            taken = next((c.period for c in guess.table.columns if c.index in guess.open.undated), None)
+            names = tuple(f"{choice.name}" for choice in guess.open.choices if choice.name)
+            groups.setdefault((taken, names), []).append(at)
+    asked: list[Question] = []
+    for (taken, names), tables in groups.items():
+        where = _sheets(guesses, tables)
+        options = tuple(Option(name, name, name) for name in dict.fromkeys([*([taken] if taken else []), *names]))
+        asked.append(
+            Question(f"period-{tables[0]}", "period_unknown",
+                     f"Số liệu ở trang {where} là của kỳ nào? Tiêu đề bảng không nói rõ.",
+                     f"Which period are the figures on sheet {where} of? Neither title nor headings say.", options, taken,
+                     tuple(tables))
+        )  # fmt: skip
+    return asked
+
+
+def _measures(guesses: Sequence[Guess]) -> list[Question]:
+    groups: dict[tuple[str, str], list[int]] = {}
+    for at, guess in enumerate(guesses):
+        if guess.open.unmeasured:
+            taken = next(c.measure for c in guess.table.columns if c.index in guess.open.unmeasured) or "flow"
+            groups.setdefault((headline(guess.table.title) or guess.table.sheet, taken), []).append(at)
+    asked: list[Question] = []
+    for (title, taken), tables in groups.items():
+        columns = guesses[tables[0]].open.unmeasured
+        asked.append(
+            Question(f"measure-{tables[0]}", "measure_unknown",
+                     f"Các số ở bảng «{title}» là số phát sinh trong kỳ, số tại một thời điểm hay số cộng dồn?",
+                     f"Are the figures of the table '{title}' flows, stocks or cumulative sums?", MEASURES, taken,
+                     tuple(tables), tuple(columns))
+        )  # fmt: skip
+    return asked
+
+
+def _unnamed(guesses: Sequence[Guess]) -> list[Question]:
+    tables = [at for at, guess in enumerate(guesses) if guess.open.unnamed]
+    if not tables:
+        return []
+    names = ", ".join(column_name(column) for column in guesses[tables[0]].open.unnamed[:5])
+    where = _sheets(guesses, tables)
+    return [
+        Question("unnamed", "column_without_heading",
+                 f"Cột {names} ở trang {where} có số nhưng không có tiêu đề. Có bỏ qua các cột như vậy không?",
+                 f"Column {names} on sheet {where} holds figures but has no heading. Shall such columns be left out?",
+                 (Option("ignore", "Bỏ qua", "Leave them out"), Option("value", "Là số liệu", "They are data")),
+                 "ignore", tuple(tables), tuple(guesses[tables[0]].open.unnamed))
+    ]  # fmt: skip
+
+
+def _headless(guesses: Sequence[Guess]) -> list[Question]:
+    tables = [at for at, guess in enumerate(guesses) if guess.open.headless]
+    if not tables:
+        return []
+    where = _sheets(guesses, tables)
+    return [
+        Question("heading", "no_header", f"Bảng ở trang {where} không có tiêu đề cột. Các cột là gì?",
+                 f"The table on sheet {where} has no headings. What are its columns?", (), None, tuple(tables))
+    ]  # fmt: skip
+
+
+def _unlabelled(guesses: Sequence[Guess]) -> list[Question]:
+    tables = [at for at, guess in enumerate(guesses) if guess.open.unlabelled]
+    if not tables:
+        return []
+    where = _sheets(guesses, tables)
+    rows = ", ".join(str(row + 1) for row in guesses[tables[0]].open.unlabelled[:5])
+    return [
+        Question("unlabelled", "row_without_label",
+                 f"Dòng {rows} ở trang {where} có số nhưng không có tên. Có bỏ qua các dòng như vậy không?",
+                 f"Row {rows} on sheet {where} holds figures but has no label. Shall such rows be left out?",
+                 (Option("ignore", "Bỏ qua", "Leave them out"), Option("value", "Là số liệu", "They are data")),
+                 "ignore", tuple(tables))
+    ]  # fmt: skip

@@ -1,0 +1,100 @@
+"""From a workbook to how it was understood: `read`, and with it `observe`, `gather`, `correct` and the wire form.
+
+Decision: the first guess is kept whole, with what is open in it as questions; nothing is asked that the file answers,
+and nothing is guessed in silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from models.tables.blocks import Layout, find_blocks
+from models.tables.filenames import file_date
+from models.tables.grid import Sheet, Workbook
+from models.tables.guess import FileDate, Guess, guess_table
+from models.tables.legacy import convert_all
+from models.tables.observing import Observation, observe, observe_grid
+from models.tables.phrases import plain, tidy
+from models.tables.questions import ask, warn
+from models.tables.shape import Caution, Conversion, Reading, Sampled, Table
+
+__all__ = ["Observation", "Reading", "fingerprint", "observe", "read"]
+
+_SAMPLE = 4
+
+
+def read(workbook: Workbook) -> Reading:
+    """Understand every visible sheet of a file, and say what is open."""
+    date = file_date(workbook.file_name)
+    guesses: list[Guess] = []
+    cautions: list[Caution] = []
+    for sheet, conversion in convert_all(workbook.sheets):
+        found = _read_sheet(sheet, conversion, date)
+        if not sheet.visible and found:
+            cautions.append(hidden(sheet.name))
+        elif not found and sheet.rows:
+            cautions.append(unread(sheet))
+        guesses += found if sheet.visible else []
+    questions = ask(guesses)
+    tables = tuple(guess.table for guess in guesses)
+    return Reading(_confidence(guesses, len(questions)), tables, questions, (*warn(guesses), *cautions))
+
+
+def _read_sheet(sheet: Sheet, conversion: Conversion, date: FileDate) -> list[Guess]:
+    layout = Layout(sheet)
+    blocks, _ = find_blocks(layout)
+    guesses: list[Guess] = []
+    for block in blocks:
+        before = guesses[-1].table.title if guesses else ""
+        guess = guess_table(layout, block, date, before)
+        if any(column.role == "value" for column in guess.table.columns):
+            guesses.append(replace(guess, table=_sampled(replace(guess.table, text_conversion=conversion), sheet)))
+    return guesses
+
+
+def _sampled(table: Table, sheet: Sheet) -> Table:
+    found: list[Sampled] = []
+    for seen in observe_grid(0, table, sheet.rows, totals=False):
+        found.append(Sampled(seen.cell, seen.series, seen.place_name, seen.period, seen.value))
+        if len(found) == _SAMPLE:
+            break
+    return replace(table, sample=tuple(found))
+
+
+def _confidence(guesses: list[Guess], questions: int) -> float:
+    if not guesses:
+        return 0.0
+    sure = sum(
+        not (g.open.headless or g.open.yearless or g.open.undated or g.open.unmeasured or g.open.unlabelled)
+        for g in guesses
+    )
+    return round(max(0.05, sure / len(guesses) - 0.01 * questions), 2)
+
+
+def hidden(sheet: str) -> Caution:
+    """A hidden sheet with figures is left out."""
+    return Caution(
+        "hidden_sheet", f"Trang ẩn «{sheet}» không được đọc.", f"The hidden sheet '{sheet}' was left out."
+    )
+
+
+def unread(sheet: Sheet) -> Caution:
+    """A sheet without a table: a cover, a note, an empty form."""
+    return Caution(
+        "no_table",
+        f"Trang «{sheet.name}» không có bảng số liệu (trang bìa, ghi chú hoặc biểu trống).",
+        f"The sheet '{sheet.name}' has no table of figures (a cover, a note or an empty form).",
+    )
+
+
+def fingerprint(workbook: Workbook) -> str:
+    """A digest of the file's headings without the periods in them, by which the next file of its kind is known."""
+    digest = hashlib.sha256()
+    for sheet, _ in convert_all(workbook.sheets):
+        layout = Layout(sheet)
+        for block in find_blocks(layout)[0]:
+            cells = [str(value) for row in block.header for value in sheet.rows[row] if isinstance(value, str)]
+            text = "|".join("".join(c for c in plain(tidy(cell)) if not c.isdigit()) for cell in cells)
+            digest.update(f"{block.first_value}:{text}\n".encode())
+    return digest.hexdigest()
