@@ -4,8 +4,9 @@ Decisions:
 - An item is a whole table: a row is strange only beside the others. The detectors fit themselves on the caller's table
   (on at most 8,192 of its rows, taken at even distances) and judge every row in pieces, so memory beyond the table is
   bounded and time is linear. The artefact holds the limit that was calibrated, and no data.
-- The score is the mean of four votes (isolation forest, nearest neighbours, empirical tails, usual directions), in
-  units of -log of the share of rows at least as strange. With enough labels the chance learned from them is added.
+- The score is the mean of three votes (isolation forest, nearest neighbours, empirical tails), in units of -log of the
+  share of rows at least as strange. What breaks the table's usual directions is added only where it is beyond doubt:
+  rows that merely lie far along them are the other three's affair. With enough labels the chance learned is added.
 - `fit` and `Fitted.judge` are the same work in two steps, for files that are read piece by piece.
 """
 
@@ -37,18 +38,20 @@ LEAST_ROWS = 10
 SEED = 20_250_101
 FILE = "calibration.json"
 LABELLED_LIMIT = 0.5
+DOUBT = 6.0
+"""A vote for broken directions counts beyond this: one row in four hundred."""
 LABEL_WORTH = 12.0
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """`limit` is the score beyond which a row is flagged; weights of the votes, ≥ 0, sum to 1."""
+    """`limit` is the score beyond which a row is flagged; the weights of the first three votes, ≥ 0, sum to 1."""
 
     limit: float = 4.3
-    forest: float = 0.25
-    neighbours: float = 0.25
-    tails: float = 0.25
-    directions: float = 0.25
+    forest: float = 1 / 3
+    neighbours: float = 1 / 3
+    tails: float = 1 / 3
+    directions: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,17 @@ class Fitted:
             cut = slice(at, at + PIECE)
             piece = part(table, cut)
             votes = _votes(self, piece)
-            score[cut] = votes @ _weights(self.calibration)
+            score[cut] = self._mean(votes)
             if chance is not None and self.learned is not None:
                 chance[cut] = self.learned.chance(_evidence(self, piece, votes))
                 score[cut] += LABEL_WORTH * chance[cut]
         return score, chance
+
+    def _mean(self, votes: Floats) -> Floats:
+        """Scores from votes (n, 4)."""
+        certain = np.maximum(votes[:, 3] - DOUBT, 0.0)
+        found: Floats = votes[:, :3] @ _weights(self.calibration) + self.calibration.directions * certain
+        return found
 
     def _limit(self, score: Floats, options: TabularOptions) -> float:
         if options.expected_share is None or not len(score):
@@ -180,7 +189,7 @@ def _evidence(fitted: Fitted, table: Table, votes: Floats) -> Floats:
 
 
 def _weights(calibration: Calibration) -> Floats:
-    return np.array([calibration.forest, calibration.neighbours, calibration.tails, calibration.directions])
+    return np.array([calibration.forest, calibration.neighbours, calibration.tails])
 
 
 class TableDetector(Model[Table, TabularOptions, RowFindings]):
@@ -197,7 +206,11 @@ class TableDetector(Model[Table, TabularOptions, RowFindings]):
         """Construct from a verified artefact. Raises IntegrityError when its calibration is malformed."""
         try:
             calibration = Calibration(**{key: float(value) for key, value in artifact.document(FILE).items()})
-            if calibration.limit <= 0 or min(_weights(calibration)) < 0 or not np.isfinite(calibration.limit):
+            if (
+                calibration.limit <= 0
+                or min(*_weights(calibration), calibration.directions) < 0
+                or not np.isfinite(calibration.limit)
+            ):
                 raise ValueError("a parameter is out of range")
             if not np.isclose(_weights(calibration).sum(), 1.0) or not artifact.document(FILE):
                 raise ValueError("the weights do not sum to one")
