@@ -144,7 +144,7 @@ class Jobs:
         self.objects = objects
         self.storage = storage
         self._clock = clock
-        self._life = timedelta(days=life_days)
+        self.life = timedelta(days=life_days)
 
     def create(self, new: NewJob) -> tuple[Job, bool]:
         """Accept a job; it is durable when this returns. The job, and whether it is new.
@@ -223,7 +223,7 @@ class Jobs:
             refuse_illegal(job, "queued")
             values: dict[str, Any] = {
                 "attempts": 0, "strikes": 0, "error": None, "questions": None, "finished_at": None, "counts": None,
-                "expires_at": self.now() + self._life,
+                "expires_at": self.now() + self.life,
             }  # fmt: skip
             if reading_id is not None or accept_guess is not None:
                 values |= {
@@ -277,7 +277,7 @@ class Jobs:
             "model": dict(new.model), "webhook_url": new.webhook_url,
             "progress_done": 0, "progress_total": 0, "progress_unit": "items",
             "planned": False, "attempts": 0, "strikes": 0, "runs": 1, "dispatched": False, "fence": 0,
-            "held_back": 0, "events": 0, "created_at": now, "expires_at": now + self._life,
+            "held_back": 0, "events": 0, "created_at": now, "expires_at": now + self.life,
         }  # fmt: skip
 
     def _repeated(self, new: NewJob) -> Job | None:

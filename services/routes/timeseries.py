@@ -9,33 +9,29 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
-from models.errors import InvalidInputError, Note, PlatformError
-from models.values import AnomalyOptions, Event, Findings, Forecast, ForecastOptions
+from models.errors import InvalidInputError, Note
+from models.values import AnomalyOptions, ForecastOptions
 from services.answers import ModelUsed, SeriesUsage, item_problem, model_used, notice, provenance
 from services.endpoints import LARGE_BODY_BYTES, Call, Endpoint, Reply
 from services.inference import Answer, Ask, Inference
 from services.roles import PREDICT
 from services.series import (
     INLINE_POINTS,
-    UNIVARIATE,
     Inputs,
     Taken,
     WireSeries,
-    as_wire,
     check_sizes,
-    numbers,
     refuse_over,
-    shortest,
     sizes,
     take,
-    told,
 )
+from services.series_answers import AnomalyOutput, ForecastOutput, anomaly_output, forecast_output
 
 PROPHET_SERIES: Final = 20
 MOST_QUANTILES: Final = 99
@@ -109,53 +105,6 @@ class AnomalyRequest(msgspec.Struct, forbid_unknown_fields=True):
     model: ModelName | None = None
 
 
-class ForecastContent(msgspec.Struct):
-    """One forecast; every list has length `horizon`; keys of `quantiles` are shortest decimals."""
-
-    type: str
-    name: str
-    mean_forecast: list[float | None]
-    quantiles: dict[str, list[float | None]]
-    frequency: str
-    start_timestamp: str
-    periods: list[str]
-
-
-class ForecastOutput(msgspec.Struct, omit_defaults=True):
-    """The answer to one series."""
-
-    name: str
-    status: Literal["succeeded", "failed"]
-    content: list[ForecastContent]
-    warnings: list[dict[str, str]]
-    accuracy: dict[str, Any] | UnsetType = UNSET
-    components: dict[str, list[float | None]] | UnsetType = UNSET
-    method: str | UnsetType = UNSET
-    error: dict[str, Any] | UnsetType = UNSET
-
-
-class Points(msgspec.Struct):
-    """What is said of every point; each list has the series' length."""
-
-    score: list[float | None]
-    p_value: list[float | None]
-    expected: list[float | None]
-    lower: list[float | None]
-    upper: list[float | None]
-    is_anomaly: list[bool]
-
-
-class AnomalyOutput(msgspec.Struct, omit_defaults=True):
-    """The findings in one series."""
-
-    name: str
-    status: Literal["succeeded", "failed"]
-    warnings: list[dict[str, str]]
-    points: Points | UnsetType = UNSET
-    events: list[dict[str, Any]] | UnsetType = UNSET
-    error: dict[str, Any] | UnsetType = UNSET
-
-
 class SeriesResponse(msgspec.Struct):
     """One output for each input, in order; `created_at` is in seconds since 1970."""
 
@@ -184,8 +133,8 @@ class AnomalyResponse(SeriesResponse):
 # --- mapping ------------------------------------------------------------------------------------------------
 
 
-def _forecast_options(wire: WireForecastOptions) -> ForecastOptions:
-    """Raises InvalidInputError for what is not supported."""
+def forecast_options(wire: WireForecastOptions) -> ForecastOptions:
+    """The options as values. Raises InvalidInputError for what is not supported."""
     if wire.reconcile not in (None, "none"):
         vi = "Chưa hỗ trợ hiệu chỉnh theo cây; cho phép: none."
         en = "Reconciliation is not supported yet; allowed: none."
@@ -204,8 +153,8 @@ def _forecast_options(wire: WireForecastOptions) -> ForecastOptions:
     )
 
 
-def _anomaly_options(wire: WireAnomalyOptions | None) -> AnomalyOptions:
-    """Raises InvalidInputError when thresholds exclude each other."""
+def anomaly_options(wire: WireAnomalyOptions | None) -> AnomalyOptions:
+    """The options as values. Raises InvalidInputError when thresholds exclude each other."""
     if wire is None:
         return AnomalyOptions()
     asked = (wire.sensitivity, wire.false_alarms_per_year, wire.alarm_budget)
@@ -229,54 +178,6 @@ def _anomaly_options(wire: WireAnomalyOptions | None) -> AnomalyOptions:
     )
 
 
-def _forecast_output(call: Call, wire: WireSeries, taken: Taken, found: Forecast | PlatformError) -> ForecastOutput:
-    if isinstance(found, PlatformError):
-        return ForecastOutput(wire.name, "failed", [], told(taken.warnings), error=item_problem(call, found))
-    steps = len(found.mean)
-    content = ForecastContent(
-        type=UNIVARIATE,
-        name=wire.name,
-        mean_forecast=numbers(found.mean),
-        quantiles={shortest(level): numbers(values) for level, values in found.quantiles.items()},
-        frequency=wire.frequency,
-        start_timestamp=found.axis.stamps(0, 1)[0],
-        periods=found.axis.periods(0, steps),
-    )
-    output = ForecastOutput(wire.name, "succeeded", [content], told(taken.warnings + found.warnings))
-    output.method = found.method
-    if found.accuracy is not None:
-        output.accuracy = asdict(found.accuracy)
-    if found.components is not None:
-        output.components = dict(as_wire(found.components) or {})
-    return output
-
-
-def _anomaly_output(call: Call, wire: WireSeries, taken: Taken, found: Findings | PlatformError) -> AnomalyOutput:
-    if isinstance(found, PlatformError):
-        return AnomalyOutput(wire.name, "failed", told(taken.warnings), error=item_problem(call, found))
-    index = taken.index
-    flags = found.is_anomaly if index is None else found.is_anomaly[index]
-    points = Points(
-        numbers(found.score, index), numbers(found.p_value, index), numbers(found.expected, index),
-        numbers(found.lower, index), numbers(found.upper, index), flags.tolist(),
-    )  # fmt: skip
-    events = [_event(found, event) for event in found.events]
-    return AnomalyOutput(wire.name, "succeeded", told(taken.warnings + found.warnings), points, events)
-
-
-def _event(found: Findings, event: Event) -> dict[str, Any]:
-    """An event with times; `first` and `last` are its steps on the axis."""
-    length = event.end - event.start + 1
-    stamps = found.axis.stamps(event.start, length)
-    periods = found.axis.periods(event.start, length)
-    return {
-        "id": event.id, "start": stamps[0], "end": stamps[-1], "start_period": periods[0], "end_period": periods[-1],
-        "first": event.start, "last": event.end, "kind": event.kind, "direction": event.direction,
-        "severity": event.severity, "expected": event.expected, "actual": event.actual, "p_value": event.p_value,
-        "likely": event.likely, "reason": {"vi": event.reason.vi, "en": event.reason.en}, "open": event.open,
-    }  # fmt: skip
-
-
 async def _aside(points: int, work: Callable[..., T], *arguments: Any) -> T:
     """Map small calls in place and large ones in a thread, so that other calls get their turn."""
     if points <= INLINE_POINTS:
@@ -294,27 +195,27 @@ class TimeSeries:
     async def forecast(self, call: Call, body: ForecastRequest) -> Reply:
         """Forecast every series."""
         points = check_sizes(body.inputs)
-        options = _forecast_options(body.options)
+        options = forecast_options(body.options)
         produced = len(body.inputs) * options.horizon * (len(options.quantiles) + 1)
         refuse_over(produced, "/options/horizon")
         taken = await _aside(points, take, body.inputs)
         units = sum(sizes(taken)) * (1 + options.backtest_origins)
         ask = Ask("forecast", body.model, [t.series for t in taken], options, units, points, most=MODELS_MOST)
         answer = await self._inference.answer(call, ask)
-        outputs = await _aside(points + produced, _outputs, _forecast_output, call, body.inputs, taken, answer)
+        outputs = await _aside(points + produced, _forecasts, call, body.inputs, taken, answer)
         return self._reply(call, answer, outputs, points)
 
     async def anomalies(self, call: Call, body: AnomalyRequest) -> Reply:
         """Look for anomalies in every series."""
         points = check_sizes(body.inputs)
-        options = _anomaly_options(body.options)
+        options = anomaly_options(body.options)
         taken = await _aside(points, take, body.inputs)
         ask = Ask(
             "anomalies", body.model, [t.series for t in taken], options, sum(sizes(taken)), points,
             whole=options.alarm_budget is not None,
         )  # fmt: skip
         answer = await self._inference.answer(call, ask)
-        outputs = await _aside(points, _outputs, _anomaly_output, call, body.inputs, taken, answer)
+        outputs = await _aside(points, _findings, call, taken, answer)
         return self._reply(call, answer, outputs, points)
 
     def _reply(self, call: Call, answer: Answer, outputs: Sequence[Any], points: int) -> Reply:
@@ -327,11 +228,17 @@ class TimeSeries:
         return Reply(response, headers=provenance(answer.entry))
 
 
-def _outputs(
-    render: Callable[[Call, WireSeries, Taken, Any], T],
-    call: Call, inputs: Sequence[WireSeries], taken: Sequence[Taken], answer: Answer,
-) -> list[T]:  # fmt: skip
-    return [render(call, *row) for row in zip(inputs, taken, answer.outputs, strict=True)]
+def _forecasts(
+    call: Call, inputs: Sequence[WireSeries], taken: Sequence[Taken], answer: Answer
+) -> list[ForecastOutput]:
+    tell = partial(item_problem, call)
+    rows = zip(inputs, taken, answer.outputs, strict=True)
+    return [forecast_output(wire.frequency, each, found, tell) for wire, each, found in rows]
+
+
+def _findings(call: Call, taken: Sequence[Taken], answer: Answer) -> list[AnomalyOutput]:
+    tell = partial(item_problem, call)
+    return [anomaly_output(each, found, tell) for each, found in zip(taken, answer.outputs, strict=True)]
 
 
 # --- endpoints ----------------------------------------------------------------------------------------------
