@@ -105,9 +105,7 @@ def _name(paths: dict[int, tuple[str, ...]], column: int) -> str:
     return tidy(" ".join(paths.get(column, ())))
 
 
-def _label_columns(
-    layout: Layout, block: Block, paths: dict[int, tuple[str, ...]]
-) -> tuple[list[int], list[Column]]:
+def _label_columns(layout: Layout, block: Block, paths: dict[int, tuple[str, ...]]) -> tuple[list[int], list[Column]]:
     """The columns of labels, and those beside them that are units or running numbers."""
     labels: list[int] = []
     ignored: list[Column] = []

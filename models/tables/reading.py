@@ -10,16 +10,22 @@ import hashlib
 from dataclasses import replace
 
 from models.tables.blocks import Layout, find_blocks
+from models.tables.correcting import apply_pattern, correct
 from models.tables.filenames import file_date
+from models.tables.gathering import TableSeries, gather
 from models.tables.grid import Sheet, Workbook
 from models.tables.guess import FileDate, Guess, guess_table
 from models.tables.legacy import convert_all
 from models.tables.observing import Observation, observe, observe_grid
 from models.tables.phrases import plain, tidy
 from models.tables.questions import ask, warn
-from models.tables.shape import Caution, Conversion, Reading, Sampled, Table
+from models.tables.shape import Caution, Conversion, Question, Reading, Sampled, Table
+from models.tables.wire import reading_from_dict, reading_to_dict
 
-__all__ = ["Observation", "Reading", "fingerprint", "observe", "read"]
+__all__ = [
+    "Observation", "Question", "Reading", "Table", "TableSeries", "apply_pattern", "correct", "fingerprint", "gather",
+    "observe", "read", "reading_from_dict", "reading_to_dict",
+]  # fmt: skip
 
 _SAMPLE = 4
 
@@ -74,9 +80,7 @@ def _confidence(guesses: list[Guess], questions: int) -> float:
 
 def hidden(sheet: str) -> Caution:
     """A hidden sheet with figures is left out."""
-    return Caution(
-        "hidden_sheet", f"Trang ẩn «{sheet}» không được đọc.", f"The hidden sheet '{sheet}' was left out."
-    )
+    return Caution("hidden_sheet", f"Trang ẩn «{sheet}» không được đọc.", f"The hidden sheet '{sheet}' was left out.")
 
 
 def unread(sheet: Sheet) -> Caution:
