@@ -254,7 +254,11 @@ class Claims:
     # --- ends -----------------------------------------------------------------------------------------------
 
     def finish(self, claim: Claim, result: Mapping[str, Any], counts: Mapping[str, int], held_back: int = 0) -> Job:
-        """End a job well: `result` is {object, sha256, bytes, rows}. Raises FenceLostError, ValueError."""
+        """End a job well. Raises FenceLostError, ValueError.
+
+        `result` is {object, json, sha256, bytes, rows}: what was kept (pipelines.jobs.outcome), the same as the JSON
+        that is handed out, the digest of that JSON, the bytes of both, and the rows of its table.
+        """
         with self._database.write() as connection:
             job = self._locked(connection, claim)
             unfinished = select(func.count()).where(job_chunks.c.job_id == job.id, job_chunks.c.state != "done")

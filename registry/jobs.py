@@ -27,7 +27,7 @@ from registry.canonical import digest
 from registry.database import Database
 from registry.names import new_id
 from registry.objects import Objects, Stored
-from registry.storage import Storage
+from registry.storage import Storage, objects_of
 from registry.tables import deliveries, job_chunks, job_events, jobs
 
 State = Literal["queued", "needs_input", "running", "succeeded", "failed", "cancelled"]
@@ -297,7 +297,7 @@ class Jobs:
         """Delete a job's rows; the objects that nobody owns any more."""
         chunks = connection.execute(select(job_chunks).where(job_chunks.c.job_id == job.id)).all()
         names = [chunk.input_object for chunk in chunks] + [chunk.output_object for chunk in chunks]
-        names += [job.data_object, (job.result or {}).get("object")]
+        names += [job.data_object, *objects_of(job.result)]
         size = int((job.result or {}).get("bytes", 0))
         if job.data_object is not None:
             size += self.objects.size(job.data_object)

@@ -6,7 +6,8 @@ and the rows never disagree. Results of accepted jobs are counted without being 
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -69,13 +70,18 @@ class Storage:
         connection.execute(new(storage).values(tenant=tenant, bytes=0).on_conflict_do_nothing())
 
 
+def objects_of(result: Mapping[str, Any] | None) -> list[str]:
+    """The objects of a job's result: what was kept of it, and its JSON as it is handed out."""
+    return [str(result[name]) for name in ("object", "json") if result and result.get(name)]
+
+
 def owned(database: Database) -> tuple[set[str], set[str]]:
     """Every object that a row owns, and every upload under way: what a sweep must spare."""
     with database.read() as connection:
         names = set(connection.scalars(select(files.c.object).where(files.c.object.is_not(None))))
         names |= set(connection.scalars(select(jobs.c.data_object).where(jobs.c.data_object.is_not(None))))
         for result in connection.scalars(select(jobs.c.result).where(jobs.c.result.is_not(None))):
-            names.add(str((result or {}).get("object")))
+            names |= set(objects_of(result))
         for row in connection.execute(select(job_chunks.c.input_object, job_chunks.c.output_object)):
             names |= {name for name in row if name is not None}
         uploads = set(connection.scalars(select(files.c.id).where(files.c.status == "uploading")))

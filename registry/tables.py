@@ -317,7 +317,7 @@ jobs = Table(
     Column("heartbeat_at", Instant, nullable=True),
     Column("questions", JSON(none_as_null=True), nullable=True),
     Column("error", JSON(none_as_null=True), nullable=True),
-    Column("result", JSON(none_as_null=True), nullable=True, comment="object, sha256, bytes, rows"),
+    Column("result", JSON(none_as_null=True), nullable=True, comment="object, json, sha256, bytes, rows"),
     Column("counts", JSON(none_as_null=True), nullable=True),
     Column("held_back", Integer, nullable=False),
     Column("events", Integer, nullable=False, comment="the last event's number"),

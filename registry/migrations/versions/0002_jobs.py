@@ -134,7 +134,7 @@ def _jobs() -> None:
         sa.Column("heartbeat_at", sa.BigInteger(), nullable=True),
         sa.Column("questions", sa.JSON(), nullable=True),
         sa.Column("error", sa.JSON(), nullable=True),
-        sa.Column("result", sa.JSON(), nullable=True, comment="object, sha256, bytes, rows"),
+        sa.Column("result", sa.JSON(), nullable=True, comment="object, json, sha256, bytes, rows"),
         sa.Column("counts", sa.JSON(), nullable=True),
         sa.Column("held_back", sa.Integer(), nullable=False),
         sa.Column("events", sa.Integer(), nullable=False, comment="the last event's number"),
