@@ -138,6 +138,13 @@ class Accuracy:
     text_vi: str
 
 
+UNJUDGED = Accuracy(
+    None, None, None, None, 0, "unknown",
+    "Chưa đánh giá: yêu cầu không kèm thử lại trên số liệu quá khứ (options.backtest).",
+)  # fmt: skip
+"""What is said of a forecast whose past nobody asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """One answered series; every array has length `horizon`; quantile rows are ordered and never cross."""
@@ -148,7 +155,7 @@ class Forecast:
     axis: Axis
     method: str
     warnings: tuple[Warned, ...] = ()
-    accuracy: Accuracy | None = None
+    accuracy: Accuracy = UNJUDGED
     components: Mapping[str, Floats] | None = None
 
 

@@ -7,14 +7,13 @@ mapping takes a function for it and knows no request.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from models.errors import PlatformError
-from models.values import Event, Findings, Forecast
+from models.values import Accuracy, Event, Findings, Forecast
 from services.series import UNIVARIATE, Taken, as_wire, numbers, shortest, told
 
 Tell = Callable[[PlatformError], dict[str, Any]]
@@ -39,7 +38,7 @@ class ForecastOutput(msgspec.Struct, omit_defaults=True):
     status: Literal["succeeded", "failed"]
     content: list[ForecastContent]
     warnings: list[dict[str, str]]
-    accuracy: dict[str, Any] | UnsetType = UNSET
+    accuracy: Accuracy | UnsetType = UNSET
     components: dict[str, list[float | None]] | UnsetType = UNSET
     method: str | UnsetType = UNSET
     error: dict[str, Any] | UnsetType = UNSET
@@ -84,8 +83,7 @@ def forecast_output(frequency: str, taken: Taken, found: Forecast | PlatformErro
     )
     output = ForecastOutput(name, "succeeded", [content], told(taken.warnings + found.warnings))
     output.method = found.method
-    if found.accuracy is not None:
-        output.accuracy = asdict(found.accuracy)
+    output.accuracy = found.accuracy
     if found.components is not None:
         output.components = dict(as_wire(found.components) or {})
     return output

@@ -15,7 +15,7 @@ import json
 import threading
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -32,13 +32,18 @@ from models.forecast.draw import LEAST_SHARE, Drawn, Scaled, express
 from models.forecast.history import CONSTANT_STEPS, IGNORED, History, understand
 from models.forecast.intervals import Calibration, errors_of
 from models.forecast.seasonal import no_season
-from models.values import Floats, Forecast, ForecastOptions, Series, Warned
+from models.values import UNJUDGED, Floats, Forecast, ForecastOptions, Series, Warned
 
 TABLE = "calibration.json"
 MAX_SERIES = 20
 MAX_TERMS = 10
 CHANGEPOINTS = 25
 YEAR_DAYS, WEEK_DAYS = 365.25, 7.0
+UNTRIED = Warned(
+    "backtest_not_supported",
+    "Mô hình này không thử lại trên số liệu quá khứ theo yêu cầu; hãy dùng forecast-core.",
+    "This model is not backtested on request; use forecast-core.",
+)
 _FIT = threading.Lock()
 
 Instants = np.ndarray[Any, np.dtype[np.datetime64]]
@@ -60,6 +65,17 @@ class Asked:
     series: Sequence[Series]
     options: ForecastOptions
     histories: list[History | PlatformError]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """One series fitted and drawn; `tried` says whether a backtest was asked for, which this model does not do."""
+
+    series: Series
+    history: History
+    curve: Curve
+    drawn: Drawn
+    tried: bool
 
 
 class Additive(Model[Series, ForecastOptions, Forecast]):
@@ -91,9 +107,9 @@ class Additive(Model[Series, ForecastOptions, Forecast]):
             )
         return Asked(items, options, [understand(series, options) for series in items])
 
-    def compute(self, prepared: Asked) -> list[tuple[Series, History, Drawn, Curve] | PlatformError]:
+    def compute(self, prepared: Asked) -> list[Fitted | PlatformError]:
         """Fit and forecast one series after the other."""
-        out: list[tuple[Series, History, Drawn, Curve] | PlatformError] = []
+        out: list[Fitted | PlatformError] = []
         for series, history in zip(prepared.series, prepared.histories, strict=True):
             if isinstance(history, PlatformError):
                 out.append(history)
@@ -103,25 +119,25 @@ class Additive(Model[Series, ForecastOptions, Forecast]):
                 history, judged(history, curve, self.calibration), curve.ahead[None], prepared.options.horizon,
                 prepared.options.quantiles, self.calibration, no_season(False),
             )  # fmt: skip
-            out.append((series, history, drawn, curve))
+            out.append(Fitted(series, history, curve, drawn, bool(prepared.options.backtest_origins)))
         return out
 
-    def finish(
-        self, computed: list[tuple[Series, History, Drawn, Curve] | PlatformError]
-    ) -> list[Forecast | PlatformError]:
+    def finish(self, computed: list[Fitted | PlatformError]) -> list[Forecast | PlatformError]:
         """One forecast a series, its axis starting at the first step after the series."""
-        return [one if isinstance(one, PlatformError) else self._answer(*one) for one in computed]
+        return [one if isinstance(one, PlatformError) else self._answer(one) for one in computed]
 
     @staticmethod
-    def _answer(series: Series, history: History, drawn: Drawn, curve: Curve) -> Forecast:
-        trend = curve.trend[history.skipped :] * history.scale
+    def _answer(fitted: Fitted) -> Forecast:
+        series, history, drawn = fitted.series, fitted.history, fitted.drawn
+        trend = fitted.curve.trend[history.skipped :] * history.scale
         return Forecast(
             name=series.name,
             mean=drawn.mean,
             quantiles=dict(zip(drawn.levels, drawn.quantiles, strict=True)),
             axis=series.axis.shift(len(series.values)),
             method="prophet",
-            warnings=_remarks(series, history),
+            warnings=(*_remarks(series, history), *((UNTRIED,) if fitted.tried else ())),
+            accuracy=replace(UNJUDGED, text_vi=UNTRIED.vi) if fitted.tried else UNJUDGED,
             components={"trend": trend, "season": drawn.mean - trend} if history.running is None else None,
         )
 

@@ -23,7 +23,7 @@ from models.forecast.draw import Drawn, draw
 from models.forecast.history import History, understand
 from models.forecast.intervals import Calibration
 from models.forecast.members import METHOD, NAMES
-from models.values import Accuracy, Forecast, ForecastOptions, Series, Warned
+from models.values import UNJUDGED, Accuracy, Forecast, ForecastOptions, Series, Warned
 
 TABLE = "calibration.json"
 BEATEN = Warned(
@@ -49,7 +49,7 @@ class Answered:
 
     asked: Asked
     drawn: list[Drawn | PlatformError]
-    accuracy: list[Accuracy | None]
+    accuracy: list[Accuracy]
 
 
 class Combination(Model[Series, ForecastOptions, Forecast]):
@@ -89,9 +89,9 @@ class Combination(Model[Series, ForecastOptions, Forecast]):
         drawn = [h if isinstance(h, PlatformError) else next(found) for h in prepared.histories]
         return Answered(prepared, drawn, [self._past(cuts, options.horizon) for cuts in prepared.cuts])
 
-    def _past(self, cuts: Cuts | None, horizon: int) -> Accuracy | None:
+    def _past(self, cuts: Cuts | None, horizon: int) -> Accuracy:
         if cuts is None:
-            return None
+            return UNJUDGED
         return judge(cuts, draw(cuts.histories, horizon, (0.1, 0.9), self.calibration))
 
     def finish(self, computed: Answered) -> list[Forecast | PlatformError]:
@@ -101,7 +101,7 @@ class Combination(Model[Series, ForecastOptions, Forecast]):
             for i, one in enumerate(computed.drawn)
         ]
 
-    def _answer(self, asked: Asked, i: int, drawn: Drawn, accuracy: Accuracy | None) -> Forecast:
+    def _answer(self, asked: Asked, i: int, drawn: Drawn, accuracy: Accuracy) -> Forecast:
         series, history = asked.series[i], asked.histories[i]
         return Forecast(
             name=series.name,
@@ -125,7 +125,7 @@ class Combination(Model[Series, ForecastOptions, Forecast]):
         return items, ForecastOptions(horizon=12)
 
 
-def _remarks(history: History | PlatformError, accuracy: Accuracy | None) -> tuple[Warned, ...]:
+def _remarks(history: History | PlatformError, accuracy: Accuracy) -> tuple[Warned, ...]:
     """The history's warnings, and one where the backtest says that repeating the last season does better."""
     found = history.warnings if isinstance(history, History) else ()
-    return (*found, BEATEN) if accuracy is not None and accuracy.verdict == "worse" else found
+    return (*found, BEATEN) if accuracy.verdict == "worse" else found

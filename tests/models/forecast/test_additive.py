@@ -46,6 +46,17 @@ def test_what_prophet_cannot_fit_still_gets_a_forecast(prophet, values, code):
     assert np.isfinite(found.mean).all()
 
 
+def test_accuracy_is_unknown_and_a_backtest_that_was_asked_for_is_not_silently_left_out(prophet):
+    series = monthly(np.arange(30.0))
+    plain = prophet.predict([series], ForecastOptions(2))[0]
+    asked = prophet.predict([series], ForecastOptions(2, backtest_origins=3))[0]
+    for found in (plain, asked):
+        assert (found.accuracy.verdict, found.accuracy.origins, found.accuracy.mase) == ("unknown", 0, None)
+    assert plain.accuracy.text_vi != asked.accuracy.text_vi
+    assert "backtest_not_supported" in {warning.code for warning in asked.warnings}
+    assert "backtest_not_supported" not in {warning.code for warning in plain.warnings}
+
+
 def test_years_far_beyond_nanosecond_clocks_are_fitted(prophet):
     series = Series("s", 100 + np.arange(835.0), Axis.parse("Y", "1950"))
     found = prophet.predict([series], ForecastOptions(3))[0]

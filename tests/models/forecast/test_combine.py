@@ -225,6 +225,12 @@ def test_a_backtest_judges_against_the_seasonal_naive_forecast(model):
     assert (short.verdict, short.origins) == ("unknown", 0)
 
 
+def test_without_a_backtest_accuracy_is_unknown_and_says_why(model):
+    found = answer(model, np.arange(60.0), options=ForecastOptions(6, (0.1, 0.9))).accuracy
+    assert (found.verdict, found.origins, found.smape) == ("unknown", 0, None)
+    assert "options.backtest" in found.text_vi
+
+
 def test_a_season_length_of_the_caller_wins(model):
     weekly = np.tile([1.0, 5, 9, 2, 7], 20)
     found = answer(model, weekly, 5, "D", options=ForecastOptions(5, (0.1, 0.9), season_length=5))

@@ -27,6 +27,24 @@ def test_a_forecast_has_one_output_for_each_input_in_order(place: Place):
     assert body["id"]
 
 
+def test_every_forecast_says_how_accurate_it_is_or_that_this_is_unknown(place: Place):
+    answer = place.post(FORECAST, forecast(one(name="a"), one(name="b", series=[None] * 6))).json()
+    good, bad = answer["outputs"]
+    accuracy = good["accuracy"]
+    text = accuracy.pop("text_vi")
+    assert accuracy == {
+        "mase": None, "smape": None, "coverage": None, "skill_vs_seasonal_naive": None, "origins": 0,
+        "verdict": "unknown",
+    }  # fmt: skip
+    assert "options.backtest" in text
+    assert bad["status"] == "failed"
+    assert "accuracy" not in bad
+    schemas = place.get("/openapi.json").json()["components"]["schemas"]
+    assert schemas["ForecastOutput"]["properties"]["accuracy"]["$ref"].endswith("/Accuracy")
+    assert schemas["Accuracy"]["properties"]["verdict"]["enum"] == ["better", "level", "unknown", "worse"]
+    assert set(schemas["Accuracy"]["required"]) == {*accuracy, "text_vi"}
+
+
 def test_a_month_sent_as_the_evening_before_in_utc_is_the_month_in_viet_nam(place: Place):
     body = place.post(FORECAST, forecast(one(series=[1], start_timestamp="2024-12-31T17:00:00Z"))).json()
     assert body["outputs"][0]["content"][0]["periods"][0] == "2025-02"
