@@ -4,7 +4,8 @@ Decisions
 - One walk. Writers pass the series through `watch` while they write, so nothing is read twice and only the strangest
   events are kept, with their series for the picture. Everything else is a count.
 - Order of what matters: still open or within the last twelve periods first, then severity, then how improbable.
-- The same kind of event in the same period of the same indicator in several places is one matter, told once.
+- Events of one indicator in several places at the same time, all up, all down or all the same fault, are one matter:
+  told once, by the strongest, with the names of the others.
 - The fingerprint covers the job, its source, model and card, and every event with its cells; it does not depend on
   format, language or reader, so anyone can make the report again and compare.
 """
@@ -24,9 +25,23 @@ from registry.canonical import canonical
 
 KEPT: Final = 64
 RECENT: Final = 12
-ROWS_KEPT: Final = 200
-GROUPS_MOST: Final = 50_000
+TRACES_MOST: Final = 200_000
 FAULTS_KEPT: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is kept of every event: where, of what family, from which period to which."""
+
+    place: str | None
+    family: str
+    start: str
+    end: str
+
+    def meets(self, other: Trace) -> bool:
+        """Whether the other is the same matter in another place: same family, at the same time."""
+        same = self.family == other.family and None not in (self.place, other.place) and self.place != other.place
+        return same and self.start <= other.end and other.start <= self.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +54,12 @@ class Found:
     last: int
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def trace(self) -> Trace:
         """What makes events of several places one matter."""
-        return indicator(self.series), str(self.event.get("kind")), self.series.periods[self.first]
+        periods, event = self.series.periods, self.event
+        kind = str(event.get("kind"))
+        family = kind if event.get("likely") == "data" else str(event.get("direction") or kind)
+        return Trace(self.series.place, family, periods[self.first], periods[self.last])
 
     @property
     def weight(self) -> tuple[bool, int, float]:
@@ -57,6 +75,7 @@ class Overview:
     """Totals of one walk over a job's series."""
 
     result: JobResult
+    kept: int = KEPT
     series: int = 0
     values: int = 0
     failed: int = 0
@@ -67,7 +86,7 @@ class Overview:
     by_kind: Counter[str] = field(default_factory=Counter)
     worst: dict[str, int] = field(default_factory=dict)
     places: set[str] = field(default_factory=set)
-    alike: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
+    traces: dict[str, list[Trace]] = field(default_factory=dict)
     faults: list[tuple[str, str, str]] = field(default_factory=list)
     _heap: list[tuple[tuple[bool, int, float], int, Found]] = field(default_factory=list)
     _digest: Any = field(default_factory=sha256)
@@ -108,10 +127,10 @@ class Overview:
         self.by_kind[str(event.get("kind"))] += 1
         if place is not None:
             self.worst[place] = max(self.worst.get(place, 0), int(event.get("severity") or 0))
-        if place is not None and (found.key in self.alike or len(self.alike) < GROUPS_MOST):
-            self.alike.setdefault(found.key, []).append(place)
+        if place is not None and self.events <= TRACES_MOST:
+            self.traces.setdefault(indicator(found.series), []).append(found.trace)
         heapq.heappush(self._heap, (found.weight, -self.events, found))
-        if len(self._heap) > KEPT:
+        if len(self._heap) > self.kept:
             heapq.heappop(self._heap)
 
     def _sign(self, series: SeriesResult, found: list[Found]) -> None:
@@ -138,12 +157,17 @@ class Overview:
         job = "".join(mark for mark in self.result.job_id if mark.isalnum())[-8:].upper()
         return f"AIC-{job}-{self.fingerprint[7:13].upper()}"
 
+    def ranked(self) -> list[Found]:
+        """The kept events, the most pressing first."""
+        return [found for _, _, found in sorted(self._heap, reverse=True, key=lambda entry: entry[:2])]
+
     def matters(self, count: int) -> list[Found]:
-        """The most pressing events, at most one of each matter and two of a series."""
+        """The most pressing events, one of each matter and at most two of a series."""
         chosen: list[Found] = []
-        for _, _, found in sorted(self._heap, reverse=True):
-            same = any(one.key == found.key and one.series.place is not None for one in chosen)
-            if not same and sum(one.series is found.series for one in chosen) < 2:
+        for found in self.ranked():
+            name, trace = indicator(found.series), found.trace
+            told = any(indicator(one.series) == name and one.trace.meets(trace) for one in chosen)
+            if not told and sum(one.series is found.series for one in chosen) < 2:
                 chosen.append(found)
             if len(chosen) == count:
                 break
@@ -151,8 +175,9 @@ class Overview:
 
     def others(self, found: Found) -> list[str]:
         """Codes of the other places that the same matter touches."""
-        places = dict.fromkeys(self.alike.get(found.key, ()))
-        return [place for place in places if place != found.series.place]
+        trace = found.trace
+        alike = (one.place for one in self.traces.get(indicator(found.series), ()) if one.meets(trace))
+        return list(dict.fromkeys(place for place in alike if place is not None))
 
 
 def indicator(series: SeriesResult) -> str:

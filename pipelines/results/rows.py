@@ -97,7 +97,13 @@ def rows_of(type_: str, series: SeriesResult, columns: Sequence[Column]) -> Iter
 
 
 def _head(series: SeriesResult) -> tuple[Value, ...]:
-    return (series.name, series.place, name_of(series.place), series.measure, series.unit)
+    return (
+        series.name,
+        series.place,
+        name_of(series.place, series.periods[-1] if series.periods else None),
+        series.measure,
+        series.unit,
+    )
 
 
 def _anomaly(series: SeriesResult) -> Iterator[Row]:

@@ -144,8 +144,8 @@ def sureness(p_value: float | None) -> Note:
         else Note("khá", "fair") if times >= 100 else Note("thấp", "low")
     )  # fmt: skip
     return Note(
-        f"{words.vi} (bình thường thì hơn {vi} kỳ mới gặp một lần)",
-        f"{words.en} (seen less than once in {en} ordinary periods)",
+        f"{words.vi} (do ngẫu nhiên: khoảng 1 trên {vi} kỳ hoặc hiếm hơn)",
+        f"{words.en} (by chance: about once in {en} periods, or rarer)",
     )
 
 
@@ -200,3 +200,55 @@ def _unsummed(likely: Any) -> Note:
         "số chưa kiểm ở lại trong báo cáo tổng hợp; dự báo sau này lệch theo",
         "an unchecked figure stays in totals, and later forecasts follow it",
     )
+
+
+WORDS: Final[Mapping[str, Note]] = {
+    "code": Note("Mã báo cáo", "Report code"),
+    "fingerprint": Note("dấu vân tay", "fingerprint"),
+    "back": Note("Truy ngược:", "The way back:"),
+    "verify": Note(
+        "Kiểm chứng: lập lại báo cáo của việc này rồi so dấu vân tay; tệp kết quả XLSX có ô nguồn của mọi con số.",
+        "To verify: make this job's report again and compare fingerprints; the XLSX has the cell of every figure.",
+    ),
+    "items": Note("Việc cần xem trước", "Look at these first"),
+    "severity": Note("mức", "severity"),
+    "since": Note("Khi nào", "When"),
+    "likely": Note("Nghiêng về", "Likely"),
+    "sure": Note("Độ chắc", "How sure"),
+    "also": Note("Cùng lúc ở", "Also in"),
+    "check": Note("Cần kiểm tra", "To check"),
+    "otherwise": Note("Nếu để vậy", "If left alone"),
+    "who": Note("Ai trả lời", "Who answers"),
+    "cell": Note("Ô nguồn", "Source cell"),
+    "through": Note("số liệu đến", "data through"),
+    "nothing": Note("Không có việc nào phải xem.", "There is nothing to look at."),
+    "map": Note("Mức nặng nhất theo đơn vị", "Worst severity by unit"),
+    "map_legend": Note(
+        "Mỗi ô một đơn vị, số là mức 1–5 của sự kiện nặng nhất; ô nhạt: không có sự kiện.",
+        "One square a unit; the digit is the severity, 1–5, of its worst event; pale: none.",
+    ),
+    "curve_legend": Note(
+        "Hình: đường liền là số liệu, dải và đường đứt là mức thường thấy, phần tô đậm là sự kiện.",
+        "Pictures: solid line, figures; band and dashes, the usual range; shaded, the event.",
+    ),
+    "table": Note("Tất cả sự kiện", "All events"),
+    "faults": Note("Phần không xử lý được", "What failed"),
+    "series": Note("Chuỗi số liệu", "Series"),
+    "fault": Note("Lỗi", "Fault"),
+    "provenance": Note("Nguồn gốc", "Provenance"),
+    "events_signed": Note("Sự kiện nằm dưới dấu vân tay", "Events under the fingerprint"),
+    "inspected": Note(
+        "Trang này cho người kiểm tra: kết quả đi từ tệp nào, đọc thế nào, mô hình và phê duyệt nào.",
+        "This page is for an inspector: from which file, read how, by which model under which approval.",
+    ),
+    "how": Note("Cách kiểm chứng", "How to verify"),
+    "how_text": Note(
+        "1. SHA-256 của tệp gốc phải bằng giá trị trên. 2. Sổ đăng ký có thẻ mô hình và phê duyệt dưới mã băm này. "
+        "3. Lượt chạy là một bản ghi trong nhật ký (aichung audit records). 4. Lập lại báo cáo phải ra cùng dấu vân "
+        "tay: nó tính trên việc, tệp, mô hình, thẻ và mọi sự kiện kèm ô nguồn, không phụ thuộc định dạng, ngôn ngữ.",
+        "1. The SHA-256 of the original file must equal the one above. 2. The registry holds model card and approval "
+        "under this digest. 3. The run is a record of the ledger (aichung audit records). 4. Making the report again "
+        "must give the same fingerprint: it covers job, file, model, card and every event with its cells.",
+    ),
+}
+"""The fixed words of the pages."""
