@@ -17,14 +17,16 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import numpy.typing as npt
 import rfc8785
+from numpy.lib.format import read_array as read_npy
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as dump_tensors
 
 from models.errors import IntegrityError
 
@@ -155,10 +157,14 @@ def _parse(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def write_tensors(path: Path, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write a safetensors file like any other file; the library's own writer makes it readable by its owner only."""
+    path.write_bytes(dump_tensors(dict(tensors)))
+
+
 def read_array(artifact: Artifact, path: str) -> npt.NDArray[Any]:
-    """A .npy array without pickled objects. Raises IntegrityError when it holds any."""
-    artifact.read(path)
+    """A .npy array without pickled objects. Raises IntegrityError when it holds any, or is no array."""
     try:
-        return cast(npt.NDArray[Any], np.load(artifact.folder / path, allow_pickle=False))
-    except ValueError as error:
+        return read_npy(BytesIO(artifact.read(path)), allow_pickle=False)
+    except (ValueError, EOFError) as error:
         raise _altered(artifact.name, path) from error

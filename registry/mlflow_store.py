@@ -17,6 +17,8 @@ from pathlib import Path
 
 # MLflow reports its use over the network from the moment it is imported; a State platform does not call out.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# It tells of every table it creates; a command's output belongs to the command.
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag

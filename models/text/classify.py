@@ -22,10 +22,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import save_file
 from scipy.sparse import csr_matrix
 
-from models.artifact import Artifact
+from models.artifact import Artifact, write_tensors
 from models.contract import Model
 from models.errors import IntegrityError, InvalidInputError, PlatformError
 from models.text.hashing import MAX_UNITS, Syllables, hash_syllables, origins, units_in
@@ -183,7 +182,7 @@ class Classifier(Model[Document, TextOptions, Labels]):
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the weights into `folder`; return the configuration for the manifest."""
         names = ("keys", "idf", "weights", "steps", "bias", "scale", "shift")
-        save_file({name: np.ascontiguousarray(getattr(self._stored, name)) for name in names}, folder / WEIGHTS)
+        write_tensors(folder / WEIGHTS, {name: np.ascontiguousarray(getattr(self._stored, name)) for name in names})
         return self._config
 
     def samples(self) -> tuple[Sequence[Document], TextOptions]:

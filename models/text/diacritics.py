@@ -24,9 +24,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import save_file
 
-from models.artifact import Artifact
+from models.artifact import Artifact, write_tensors
 from models.contract import Model
 from models.errors import IntegrityError, PlatformError
 from models.text.hashing import Hashes, Indices, mix
@@ -155,8 +154,8 @@ class Restorer(Model[Document, TextOptions, Restoration]):
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write tables and words into `folder`; return the configuration for the manifest."""
-        save_file(
-            {f.name: np.ascontiguousarray(getattr(self._tables, f.name)) for f in fields(Tables)}, folder / WEIGHTS
+        write_tensors(
+            folder / WEIGHTS, {f.name: np.ascontiguousarray(getattr(self._tables, f.name)) for f in fields(Tables)}
         )
         (folder / WORDS).write_text(self._lexicon.json(), encoding="utf-8")
         return self._config

@@ -16,9 +16,8 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import save_file
 
-from models.artifact import Artifact
+from models.artifact import Artifact, write_tensors
 from models.contract import Model
 from models.errors import IntegrityError, PlatformError
 from models.text.gaps import BLOCK, FEATURES, LEFT, MAX_LENGTH, RIGHT, Bools, Codes, Ints, Lexicon, Rows, rows, slots
@@ -97,7 +96,7 @@ class Segmenter(Model[Document, TextOptions, Segmentation]):
             "weights": self.weights,
             **{f"words_{n}": part for n, part in enumerate(self.words, 2)},
         }
-        save_file(tensors, folder / WEIGHTS)
+        write_tensors(folder / WEIGHTS, tensors)
         (folder / FORMS).write_text(json.dumps(self.forms, ensure_ascii=False), encoding="utf-8")
         return {"features": FEATURES, "threshold": self.threshold, "lexicon_bits": self.lexicon_bits}
 

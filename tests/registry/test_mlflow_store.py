@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from models.errors import NotFoundError, UnavailableError
@@ -63,3 +66,11 @@ def test_a_tracking_folder_that_cannot_be_written_is_a_platform_error(tmp_path):
     (tmp_path / "mlflow" / "mlflow.db").write_bytes(b"this is not a database" * 100)
     with pytest.raises(UnavailableError):
         Tracking(tmp_path / "mlflow").read("0" * 32)
+
+
+def test_a_new_store_says_nothing_of_its_tables(tmp_path):
+    """The lines of a command are the command's own."""
+    script = f"from pathlib import Path; from registry.mlflow_store import Tracking; Tracking(Path({str(tmp_path)!r}))"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (tmp_path / "mlflow.db").exists()
+    assert "INFO" not in said.stdout + said.stderr
