@@ -12,6 +12,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Literal
 
+from services.desk import open_desk
 from services.doors import Doors
 from services.endpoints import Endpoint
 from services.house import House
@@ -19,12 +20,16 @@ from services.resumption import Resumptions
 from services.routes import nlp, tabular, timeseries, tracking
 from services.routes.audit import AuditRoutes
 from services.routes.catalog import CatalogRoutes
+from services.routes.files import FileRoutes
+from services.routes.jobs import JobRoutes
 from services.routes.keys import KeyRoutes
 from services.routes.me import MeRoutes
 from services.routes.models import ModelRoutes
 from services.routes.platform import PlatformRoutes
+from services.routes.readings import ReadingRoutes
 from services.routes.tenants import TenantRoutes
 from services.routes.usage import UsageRoutes
+from services.routes.webhooks import WebhookRoutes
 
 Family = Literal["nlp", "timeseries", "platform", "all"]
 MODEL_FAMILIES: Final = ("nlp", "timeseries")
@@ -55,6 +60,7 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
         reasons=lambda: reasons(house),
     )
     resumptions = Resumptions(house.database, house.clock)
+    desk = open_desk(house)
     platform: Sequence[list[Endpoint]] = (
         shown.endpoints(),
         CatalogRoutes(house.handles, house.telemetry, house.clock).endpoints(),
@@ -65,6 +71,10 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
         AuditRoutes(house.database, house.settings.home).endpoints(),
         UsageRoutes(house.database, house.identity, house.settings.home).endpoints(),
         tabular.endpoints(house.inference),
+        FileRoutes(desk.files, desk.readings, desk.uploads, house.idempotency).endpoints(),
+        ReadingRoutes(desk, house.idempotency).endpoints(),
+        JobRoutes(desk).endpoints(),
+        WebhookRoutes(desk.deliveries, house.identity).endpoints(),
         tracking.endpoints(house.tracking) if house.tracking is not None else [],
     )
     tables = {

@@ -178,6 +178,12 @@ class Endpoint:
     media_types: tuple[str, ...] = ("application/json",)
     examples: Mapping[str, Any] = field(default_factory=dict)
     refusals: tuple[int, ...] = ()
+    request_media: Mapping[str, Any] = field(default_factory=dict)
+    """Further media types of the request, each with the schema of its body."""
+
+    statuses: Mapping[int, str] = field(default_factory=dict)
+    """Further statuses that are no refusals, each with what it says."""
+
     deprecation: Deprecation | None = None
     hidden: bool = False
     verbatim: bool = False

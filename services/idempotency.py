@@ -78,7 +78,7 @@ class Idempotency:
         a secret, is not given. Raises InvalidInputError for a malformed key or one used with another request (422),
         ConflictError while the first request is still in flight (409).
         """
-        key = _plain(header)
+        key = plain_key(header)
         row_key = self._mac("name", tenant, subject, key).hex()
         sealing_key = self._mac("seal", tenant, subject, key)
         digest = hmac.digest(self._pepper, route.encode() + b"\0" + body, "sha256")
@@ -154,7 +154,7 @@ def _mine(claim: Claim) -> ColumnElement[bool]:
     )
 
 
-def _plain(header: str) -> str:
+def plain_key(header: str) -> str:
     """The key without its optional quotes. Raises InvalidInputError when it is not 1 to 255 visible ASCII signs."""
     match = FORM.fullmatch(header.strip())
     if match is None:

@@ -6,6 +6,7 @@ Nothing of the file is ever held, so two gigabytes cost as much memory as two ki
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class FilePart:
     name: str
     filename: str
 
+
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # its warnings repeat bytes that were sent
 
 FormPart = Field | FilePart | bytes
 

@@ -22,6 +22,7 @@ REASONS: Final[Mapping[int, str]] = {
     409: "Conflict", 410: "Ended", 412: "Precondition failed", 413: "Too large", 415: "Unsupported media type",
     422: "Well-formed but not valid", 428: "Precondition required", 429: "Quota exceeded; see Retry-After",
     500: "Internal error", 503: "Temporarily unavailable; see Retry-After", 504: "Deadline exceeded",
+    507: "Storage is full (the organisation's quota, or the disk)",
 }  # fmt: skip
 PROBLEM: Final[dict[str, Any]] = {
     "type": "object",
@@ -129,11 +130,13 @@ def _operation(row: Endpoint, request: Any, response: Any) -> dict[str, Any]:
         found["security"] = []
     if row.deprecation is not None:
         found["deprecated"] = True
-    if request is not None:
-        content: dict[str, Any] = {"schema": request}
-        if row.examples:
-            content["examples"] = {name: {"value": value} for name, value in row.examples.items()}
-        found["requestBody"] = {"required": not row.empty_allowed, "content": {"application/json": content}}
+    if request is not None or row.request_media:
+        media = {name: {"schema": schema} for name, schema in row.request_media.items()}
+        if request is not None:
+            media["application/json"] = {"schema": request}
+            if row.examples:
+                media["application/json"]["examples"] = {name: {"value": v} for name, v in row.examples.items()}
+        found["requestBody"] = {"required": not row.empty_allowed, "content": media}
     return found
 
 
@@ -151,6 +154,8 @@ def _responses(row: Endpoint, response: Any) -> dict[str, Any]:
             for media in row.media_types
         }
     found = {str(row.status): success}
+    for status, description in row.statuses.items():
+        found[str(status)] = {"description": description, "headers": headers}
     for status in sorted(_refusals(row)):
         content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
         found[str(status)] = {"description": REASONS[status], "headers": headers, "content": content}

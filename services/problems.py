@@ -49,6 +49,7 @@ STATUS_OF_WORD: Final[Mapping[str, int]] = {
     "too-deep": 400,
     "not-utf-8": 400,
     "malformed-gzip": 400,
+    "malformed-multipart": 400,
     "malformed-header": 400,
     "malformed-query": 400,
     "body-cut-short": 400,
@@ -61,6 +62,8 @@ STATUS_OF_WORD: Final[Mapping[str, int]] = {
     "unsupported-media-type": 415,
     "unsupported-content-encoding": 415,
     "precondition-required": 428,
+    "storage-quota": 507,
+    "storage-full": 507,
 }
 INTERNAL: Final = Note("Lỗi bên trong nền tảng; đã được ghi lại.", "An internal error; it was recorded.")
 LANGUAGE_RANGE: Final = re.compile(
@@ -117,7 +120,7 @@ def problem(error: BaseException, request_id: str, instance: str, language: Lang
 
 
 def headers_of(error: BaseException) -> list[tuple[bytes, bytes]]:
-    """The headers that belong to an error: WWW-Authenticate, Retry-After, Allow."""
+    """The headers that belong to an error: WWW-Authenticate, Retry-After, Allow, Range."""
     if isinstance(error, UnauthenticatedError):
         return [(b"www-authenticate", b'Bearer realm="aichung", charset="UTF-8"')]
     if isinstance(error, QuotaExceededError | UnavailableError):
@@ -126,4 +129,6 @@ def headers_of(error: BaseException) -> list[tuple[bytes, bytes]]:
         return [(b"retry-after", str(INTEGRITY_RETRY_SECONDS).encode())]
     if isinstance(error, PlatformError) and error.word == "method-not-allowed":
         return [(b"allow", str(error.facts["allow"]).encode())]
+    if isinstance(error, ConflictError) and error.facts.get("received"):  # how far a resumable upload came
+        return [(b"range", f"bytes=0-{error.facts['received'] - 1}".encode())]
     return []

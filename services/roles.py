@@ -21,6 +21,11 @@ from typing import Final
 from models.errors import Fault, InvalidInputError, Note
 
 PREDICT: Final = "predict"
+FILES_READ: Final = "files:read"
+FILES_WRITE: Final = "files:write"
+JOBS_READ: Final = "jobs:read"
+JOBS_WRITE: Final = "jobs:write"
+WEBHOOKS_MANAGE: Final = "webhooks:manage"
 MODELS_READ: Final = "models:read"
 MODELS_SUSPEND: Final = "models:suspend"
 KEYS_MANAGE: Final = "keys:manage"
@@ -32,10 +37,11 @@ KPIS_READ: Final = "kpis:read"
 METRICS_READ: Final = "metrics:read"
 TRACKING_USE: Final = "tracking:use"
 
-PLATFORM_ONLY: Final = frozenset({AUDIT_ALL, METRICS_READ, MODELS_SUSPEND})
+PLATFORM_ONLY: Final = frozenset({AUDIT_ALL, METRICS_READ, MODELS_SUSPEND, WEBHOOKS_MANAGE})
 """Scopes that reach beyond the own organisation: void outside the platform's tenant."""
 
 _READER: Final = (MODELS_READ, AUDIT_READ, USAGE_READ)
+_WORKER: Final = (PREDICT, FILES_READ, FILES_WRITE, JOBS_READ, JOBS_WRITE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +60,12 @@ def _role(name: str, vi: str, en: str, *scopes: str, persons_only: bool = True) 
 
 ROLES: Final[dict[str, Role]] = dict(
     (
-        _role("service", "bên gọi", "caller", PREDICT, *_READER, persons_only=False),
+        _role("service", "bên gọi", "caller", *_WORKER, *_READER, persons_only=False),
         _role(
             "ml_engineer", "kỹ sư học máy (tác giả)", "ML engineer (author)",
-            PREDICT, TRACKING_USE, *_READER, persons_only=False,
+            *_WORKER, TRACKING_USE, *_READER, persons_only=False,
         ),
-        _role("data_steward", "người quản lý dữ liệu", "data steward", PREDICT, *_READER),
+        _role("data_steward", "người quản lý dữ liệu", "data steward", *_WORKER, *_READER),
         _role("model_owner", "chủ mô hình", "model owner", PREDICT, KPIS_READ, *_READER),
         _role("tech_reviewer", "người thẩm định kỹ thuật", "technical reviewer", PREDICT, *_READER),
         _role("fairness_reviewer", "người thẩm định công bằng", "fairness reviewer", PREDICT, *_READER),
@@ -68,7 +74,7 @@ ROLES: Final[dict[str, Role]] = dict(
         _role("agency_head", "người đứng đầu cơ quan", "head of the agency", MODELS_SUSPEND, KPIS_READ, *_READER),
         _role(
             "release_operator", "người vận hành phát hành", "release operator",
-            PREDICT, MODELS_SUSPEND, METRICS_READ, KPIS_READ, *_READER,
+            PREDICT, MODELS_SUSPEND, METRICS_READ, KPIS_READ, WEBHOOKS_MANAGE, *_READER,
         ),
         _role("appeals_officer", "người giải quyết khiếu nại", "appeals officer", *_READER),
         _role(

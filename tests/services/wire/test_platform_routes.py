@@ -138,7 +138,7 @@ def test_examples_in_the_description_are_answered(place: Place):
         for example in content.get("examples", {}).values():
             answer = place.post(path, example["value"])
             tried += 1
-            assert answer.status_code == 200 or answer.json()["code"] == "unknown-task", path
+            assert answer.status_code in (200, 202) or answer.json()["code"] == "unknown-task", path
     assert tried >= 8
 
 
