@@ -124,6 +124,12 @@ class Claims:
         with self._database.write() as connection:
             connection.execute(update(jobs).where(*mine).values(dispatched=True))
 
+    def renew(self, job: Waiting) -> None:
+        """Give a queued job another workflow: the one of this number is over without having ended the job."""
+        mine = (jobs.c.id == job.id, jobs.c.runs == job.runs, jobs.c.state == "queued")
+        with self._database.write() as connection:
+            connection.execute(update(jobs).where(*mine).values(runs=jobs.c.runs + 1, dispatched=False))
+
     def forget_dispatches(self) -> int:
         """At a worker's start: queued jobs are offered again, under the same workflow id. How many there were."""
         with self._database.write() as connection:
@@ -141,7 +147,7 @@ class Claims:
 
         A job that lost its worker ten times without progress fails here.
         """
-        now = self._now()
+        now = self.now()
         with self._database.write() as connection:
             mine = and_(jobs.c.id == job_id, jobs.c.runs == runs, jobs.c.state.in_(["queued", "running"]))
             values = {
@@ -160,7 +166,7 @@ class Claims:
 
     def beat(self, claims: Sequence[Claim] = ()) -> list[Claim]:
         """Note that this worker and these claims are alive; the claims that are still held."""
-        now = self._now()
+        now = self.now()
         held = []
         with self._database.write() as connection:
             new: Any = sqlite.insert if self._database.path is not None else postgresql.insert
@@ -181,7 +187,7 @@ class Claims:
         with self._database.write() as connection:
             job = self._locked(connection, claim)
             back = {"strikes": max(0, job.strikes - 1), "attempts": max(0, job.attempts - 1)}
-            queue_again(connection, job, self._now(), back)
+            queue_again(connection, job, self.now(), back)
 
     # --- the work -------------------------------------------------------------------------------------------
 
@@ -205,7 +211,7 @@ class Claims:
                     values |= {"reading": dict(reading), "reading_sha256": digest(reading).removeprefix("sha256:")}
                 connection.execute(update(jobs).where(_held(claim)).values(values))
                 body = {"progress": {"done": 0, "total": total, "unit": unit}}
-                tell(connection, job.id, "progress", body, self._now())
+                tell(connection, job.id, "progress", body, self.now())
         return self.chunks(claim.id)
 
     def chunks(self, job_id: str) -> list[Chunk]:
@@ -217,7 +223,7 @@ class Claims:
 
     def commit(self, claim: Claim, number: int, output: Stored, summary: Mapping[str, Any]) -> Job:
         """Make a computed chunk count, once. Raises FenceLostError: nothing was changed."""
-        now = self._now()
+        now = self.now()
         with self._database.write() as connection:
             job = self._locked(connection, claim)
             mine = and_(job_chunks.c.job_id == job.id, job_chunks.c.number == number)
@@ -253,7 +259,10 @@ class Claims:
 
     # --- ends -----------------------------------------------------------------------------------------------
 
-    def finish(self, claim: Claim, result: Mapping[str, Any], counts: Mapping[str, int], held_back: int = 0) -> Job:
+    def finish(
+        self, claim: Claim, result: Mapping[str, Any], counts: Mapping[str, int], held_back: int = 0,
+        at: datetime | None = None,
+    ) -> Job:  # fmt: skip
         """End a job well. Raises FenceLostError, ValueError.
 
         `result` is {object, json, sha256, bytes, rows}: what was kept (pipelines.jobs.outcome), the same as the JSON
@@ -266,18 +275,18 @@ class Claims:
                 raise ValueError("a job with open chunks cannot end well")
             self._storage.count(connection, job.tenant, int(result["bytes"]))
             values = {"result": dict(result), "counts": dict(counts), "held_back": held_back, "error": None}
-            end(connection, job, "succeeded", self._now(), **values)
+            end(connection, job, "succeeded", at or self.now(), **values)
             return job_of(connection, job.id)
 
     def fail(self, claim: Claim, error: Mapping[str, Any]) -> Job:
         """End a job with its reason, a problem document in both languages. Raises FenceLostError."""
         with self._database.write() as connection:
-            end(connection, self._locked(connection, claim), "failed", self._now(), error=dict(error))
+            end(connection, self._locked(connection, claim), "failed", self.now(), error=dict(error))
             return job_of(connection, claim.id)
 
     def ask(self, claim: Claim, questions: Sequence[Mapping[str, Any]], reading: Mapping[str, Any] | None) -> Job:
         """Let a job wait for an answer (`needs_input`). Raises FenceLostError."""
-        now = self._now()
+        now = self.now()
         asked = [dict(question) for question in questions]
         with self._database.write() as connection:
             job = self._locked(connection, claim)
@@ -293,7 +302,7 @@ class Claims:
 
     def reap(self, silent_seconds: float = BEAT_SECONDS * SILENT_BEATS) -> list[str]:
         """Queue running jobs again that nobody gave a sign of life for; their ids."""
-        now = self._now()
+        now = self.now()
         silent = and_(jobs.c.state == "running", jobs.c.heartbeat_at < now - timedelta(seconds=silent_seconds))
         with self._database.write() as connection:
             ids = list(connection.scalars(select(jobs.c.id).where(silent)))
@@ -314,7 +323,8 @@ class Claims:
             raise _lost()
         return job_of(connection, claim.id)
 
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
+        """The instant, by the clock."""
         return datetime.fromtimestamp(self._clock(), UTC)
 
 

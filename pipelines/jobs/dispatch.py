@@ -1,0 +1,84 @@
+"""The worker's round: offer queued jobs to the driver, give signs of life, take up what fell silent, clear away.
+
+Decision: the rows decide what is next (the tenants in turn, few of each under way), so DBOS never holds more than what
+is about to run, and ten thousand jobs of one tenant do not stand in anybody's way.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from models.errors import PlatformError
+from registry.claims import BEAT_SECONDS, Claims, Waiting
+
+ROUND_SECONDS: Final = 0.25
+OF_A_TENANT: Final = 4
+AT_A_TIME: Final = 32
+
+
+class Starts(Protocol):
+    """Starts workflows; pipelines.jobs.driver is one."""
+
+    def start(self, job: Waiting) -> bool:
+        """Start the job's workflow, or find it started; False when that workflow is over already."""
+
+
+class Dispatcher:
+    """The rounds of one worker. `run` returns when it is told to stop, or when nothing was to do for a while."""
+
+    def __init__(
+        self,
+        claims: Claims,
+        starts: Starts,
+        *,
+        stopping: threading.Event,
+        idle_seconds: float | None = None,
+        tidy: Callable[[], object] | None = None,
+        tidy_seconds: float = 600.0,
+    ) -> None:
+        """`idle_seconds` without any job end the worker (None: never); `tidy` is called now and then."""
+        self._claims = claims
+        self._starts = starts
+        self._stopping = stopping
+        self._idle_seconds = idle_seconds
+        self._tidy = tidy
+        self._tidy_seconds = tidy_seconds
+
+    def run(self) -> None:
+        """Go round until the end. What is away is waited for."""
+        forgotten = False
+        idle_since = time.monotonic()
+        beaten = tidied = 0.0
+        while not self._stopping.is_set():
+            now = time.monotonic()
+            try:
+                if not forgotten:
+                    self._claims.forget_dispatches()
+                    forgotten = True
+                if now - beaten >= BEAT_SECONDS:
+                    self._claims.beat()
+                    self._claims.reap()
+                    beaten = now
+                if self._tidy is not None and now - tidied >= self._tidy_seconds:
+                    self._tidy()
+                    tidied = now
+                if self.offer() or self._claims.busy():
+                    idle_since = now
+            except PlatformError:
+                idle_since = now
+            if self._idle_seconds is not None and now - idle_since > self._idle_seconds:
+                return
+            self._stopping.wait(ROUND_SECONDS)
+
+    def offer(self) -> int:
+        """Start workflows for queued jobs; how many."""
+        waiting = self._claims.waiting(OF_A_TENANT, AT_A_TIME)
+        for job in waiting:
+            if self._starts.start(job):
+                self._claims.dispatch(job)
+            else:
+                self._claims.renew(job)
+        return len(waiting)

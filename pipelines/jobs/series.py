@@ -1,0 +1,270 @@
+"""Jobs over series (`anomaly.series`, `forecast`): series from a file or inline, chunks of about a second, one outcome.
+
+Decisions
+- What is said of a series is what the synchronous endpoint says (`SeriesDialect`, handed in by the doors), so a job and
+  a call never disagree.
+- A chunk is cut by the time that the model measured of itself on this machine: a second is short enough to be cancelled
+  and repeated, long enough that committing it does not count.
+- The alarm budget looks over the whole job: chunks find events at the budget's own level, the end keeps the best by
+  Benjamini and Hochberg over all of them, and says how many were held back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from models.anomaly.alarms import BUDGET_LEVEL, steps_a_year, within_budget
+from models.calendar import Axis, Frequency
+from models.contract import Model
+from models.errors import NotFoundError, PlatformError
+from models.values import AnomalyOptions, Series, Warned
+from pipelines.jobs.finishing import Outcome
+from pipelines.jobs.intake import Intake
+from pipelines.jobs.outcome import record_of, series_of
+from pipelines.jobs.parcels import packed, unpack
+from pipelines.jobs.work import Bench, Facts, as_facts, of_item, source_gone
+from pipelines.results.values import SeriesResult
+
+CHUNK_SECONDS: Final = 1.0
+CHUNK_POINTS: Final = 200_000
+CHUNK_SERIES: Final = 2_000
+SERIES_UNITS: Final = 60
+"""What any series costs beside its points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A series as it was sent: `index` maps each of `count` values to its step, None when they are the same.
+
+    `frequency` is the sender's own word; `cells` name the source of each value.
+    """
+
+    series: Series
+    frequency: str
+    count: int
+    index: npt.NDArray[np.int64] | None = None
+    warnings: tuple[Warned, ...] = ()
+    cells: tuple[str | None, ...] | None = None
+
+
+class SeriesDialect(Protocol):
+    """How the synchronous endpoint takes and answers series."""
+
+    def take(self, data: bytes) -> Sequence[Sent]:
+        """Inline data as series. Raises InvalidInputError."""
+
+    def options(self, parameters: Mapping[str, Any]) -> Any:
+        """The job's parameters as the model's options. Raises InvalidInputError."""
+
+    def effort(self, options: Any) -> float:
+        """How much longer than plainly the options let a series take."""
+
+    def answer(self, sent: Sent, found: Any) -> Any:
+        """The endpoint's output for one series, to be encoded."""
+
+
+class SeriesWork:
+    """A type of job over series."""
+
+    unit = "series"
+
+    def __init__(self, task: str, dialect: SeriesDialect, intake: Intake | None = None) -> None:
+        """`intake` reads files; without it a job takes inline data only."""
+        self.task = task
+        self._dialect = dialect
+        self._intake = intake or Intake()
+
+    def plan(self, bench: Bench, facts: Facts) -> dict[str, Any]:
+        """See Work."""
+        options = self._dialect.options(facts["parameters"])
+        model = bench.model(facts["model"])
+        try:
+            if facts.get("data") is None:
+                read = self._intake.series(bench.objects, facts)
+                if read.questions:
+                    return {"questions": list(read.questions), "reading": read.reading, "fingerprint": read.fingerprint}
+                items, reading = _from_tables(read.series), read.reading
+            else:
+                data = facts["data"]
+                sent = bench.objects.check(data["object"], data["sha256"]).read_bytes()
+                items, reading = iter(self._dialect.take(sent)), None
+        except NotFoundError as error:
+            raise source_gone(error) from error
+        pace = _pace(bench, str(facts["model"]["artifact"]), model) * self._dialect.effort(options)
+        chunks = [
+            {"items": len(group), **as_facts(bench.objects.keep(packed(_line(one) for one in group)))}
+            for group in _groups(items, pace)
+        ]
+        return {"chunks": chunks, "unit": self.unit, "reading": reading}
+
+    def chunk(self, bench: Bench, facts: Facts) -> dict[str, Any]:
+        """See Work."""
+        options = self._dialect.options(facts["parameters"])
+        given = facts["input"]
+        with bench.objects.check(given["object"], given["sha256"]).open("rb") as file:
+            items = [_item(line) for line in unpack(file)]
+        found = _predict(bench.model(facts["model"]), [item.series for item in items], options)
+        chances: list[float] = []
+        failed = points = 0
+        lines = []
+        for item, answer in zip(items, found, strict=True):
+            wrong = of_item(answer) if isinstance(answer, PlatformError) else None
+            failed += wrong is not None
+            points += len(item.series.values)
+            chances += [event.p_value for event in getattr(answer, "events", ())]
+            lines.append(record_of(_result(item, self._dialect.answer(item, answer), wrong)))
+        stored = bench.objects.keep(packed(lines))
+        summary = {"succeeded": len(items) - failed, "failed": failed, "points": points, "chances": chances}
+        return {"output": as_facts(stored), "summary": summary}
+
+    def finish(self, bench: Bench, facts: Facts) -> dict[str, Any]:
+        """See Work."""
+        summaries = [chunk["summary"] for chunk in facts["chunks"]]
+        counts = {word: sum(one[word] for one in summaries) for word in ("succeeded", "failed")}
+        budget = facts["parameters"].get("alarm_budget")
+        outcome = Outcome(bench.objects, facts["header"])
+        if budget is None:
+            return outcome.joined([chunk["output"] for chunk in facts["chunks"]], counts)
+        chances = [chance for one in summaries for chance in one["chances"]]
+        kept = set(within_budget(chances, sum(one["points"] for one in summaries), int(budget)))
+        lines = _within(bench, facts["chunks"], kept)
+        return outcome.written(lines, counts, held_back=len(chances) - len(kept))
+
+
+def _predict(model: Model[Any, Any, Any], series: Sequence[Series], options: Any) -> list[Any]:
+    """The model's answers; under a budget at its level, frequency by frequency, and nothing is dropped yet."""
+    if not isinstance(options, AnomalyOptions) or options.alarm_budget is None:
+        return list(model.predict(series, options))
+    answers: list[Any] = [None] * len(series)
+    by_frequency: dict[Frequency, list[int]] = {}
+    for place, one in enumerate(series):
+        by_frequency.setdefault(one.axis.frequency, []).append(place)
+    for frequency, places in by_frequency.items():
+        rate = BUDGET_LEVEL * steps_a_year(frequency)
+        own = replace(options, alarm_budget=None, false_alarms_per_year=rate)
+        for place, answer in zip(places, model.predict([series[place] for place in places], own), strict=True):
+            answers[place] = answer
+    return answers
+
+
+def _pace(bench: Bench, digest: str, model: Model[Any, Any, Any]) -> float:
+    """Seconds for one unit of a series, as the model measures itself on this machine."""
+    name = f"pace {digest}"
+    if name not in bench.kept:
+        items, _ = model.samples()
+        measured = model.warm(2)
+        units = sum(len(item.values) + SERIES_UNITS for item in items)
+        bench.keep(name, len(items) / measured.items_per_second / max(units, 1))
+    return float(bench.kept[name])
+
+
+def _groups(items: Iterator[Sent], pace: float) -> Iterator[list[Sent]]:
+    """Series in chunks of about a second."""
+    group: list[Sent] = []
+    seconds, points = 0.0, 0
+    for item in items:
+        size = len(item.series.values)
+        cost = (size + SERIES_UNITS) * pace
+        full = seconds + cost > CHUNK_SECONDS or points + size > CHUNK_POINTS or len(group) >= CHUNK_SERIES
+        if group and full:
+            yield group
+            group, seconds, points = [], 0.0, 0
+        group.append(item)
+        seconds, points = seconds + cost, points + size
+    if group:
+        yield group
+
+
+def _from_tables(series: Sequence[Any]) -> Iterator[Sent]:
+    """The series of a file (`models.tables`); their names are made unique by place, unit and number."""
+    taken: set[str] = set()
+    for one in series:
+        name = _unique(one.name, taken)
+        own = replace(one.series, name=name, place=one.place, unit=one.unit)
+        yield Sent(own, own.axis.frequency.code, len(own.values), None, (), tuple(one.cells))
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    found, number = name, 2
+    while found in taken:
+        found, number = f"{name} ({number})", number + 1
+    taken.add(found)
+    return found
+
+
+# --- a series in a chunk ------------------------------------------------------------------------------------
+
+
+def _line(sent: Sent) -> list[Any]:
+    """A series as a chunk's record."""
+    series, axis = sent.series, sent.series.axis
+    return [
+        series.name, np.ascontiguousarray(series.values, np.float64).tobytes(),
+        axis.frequency.code, axis.start, axis.day,
+        series.kind, series.measure, series.unit, series.place, series.parent, series.group, sent.frequency, sent.count,
+        None if sent.index is None else sent.index.astype(np.int64).tobytes(),
+        [[one.code, one.vi, one.en] for one in sent.warnings], sent.cells,
+    ]  # fmt: skip
+
+
+def _item(line: Sequence[Any]) -> Sent:
+    """A series from a chunk's record."""
+    (name, values, code, start, day, kind, measure, unit, place, parent, group, frequency, count, index, warnings,
+     cells) = line  # fmt: skip
+    series = Series(
+        name, np.frombuffer(values, np.float64).copy(), Axis(Frequency.parse(code), start, day), kind, measure, unit,
+        place, parent, group,
+    )  # fmt: skip
+    at = None if index is None else np.frombuffer(index, np.int64).copy()
+    told = tuple(Warned(*one) for one in warnings)
+    return Sent(series, frequency, count, at, told, None if cells is None else tuple(cells))
+
+
+def _result(sent: Sent, output: Any, error: Mapping[str, Any] | None) -> SeriesResult:
+    """One series with what was sent and what the model says of it."""
+    series = sent.series
+    periods: Any = series.axis.periods(0, len(series.values))
+    values: list[float | None] = [value if np.isfinite(value) else None for value in series.values.tolist()]
+    if sent.index is not None:
+        places = sent.index.tolist()
+        periods, values = [periods[at] for at in places], [values[at] for at in places]
+    cells = sent.cells if sent.cells is not None else (None,) * len(values)
+    return SeriesResult(
+        series.name, series.place, series.unit, series.measure, tuple(periods), tuple(values), cells, output, error
+    )
+
+
+def _within(bench: Bench, chunks: Sequence[Facts], kept: set[int]) -> Iterator[list[Any]]:
+    """The records of all chunks with the events that the budget keeps; the others' alarms are taken back."""
+    number = 0
+    for chunk in chunks:
+        with bench.objects.check(chunk["output"]["object"], chunk["output"]["sha256"]).open("rb") as file:
+            for record in unpack(file):
+                one = series_of(record)
+                events = one.output.get("events") or []
+                chosen = [event for place, event in enumerate(events, number) if place in kept]
+                number += len(events)
+                yield record_of(one if len(chosen) == len(events) else _pruned(one, chosen, len(events) - len(chosen)))
+
+
+def _pruned(one: SeriesResult, chosen: Sequence[Mapping[str, Any]], held: int) -> SeriesResult:
+    points = dict(one.output["points"])
+    stay = [False] * len(one.periods)
+    for event in chosen:
+        ends = (event["start_period"], event["end_period"])
+        spans = [place for place, period in enumerate(one.periods) if period in ends]
+        if spans:
+            stay[spans[0] : spans[-1] + 1] = [True] * (spans[-1] + 1 - spans[0])
+    points["is_anomaly"] = [flag and kept for flag, kept in zip(points["is_anomaly"], stay, strict=True)]
+    warning = {
+        "code": "held_back_by_budget",
+        "vi": f"{held} sự kiện nằm ngoài hạn mức cảnh báo.",
+        "en": f"{held} events were held back by the alarm budget.",
+    }
+    output = {**one.output, "points": points, "events": list(chosen)}
+    return replace(one, output={**output, "warnings": [*one.output.get("warnings", ()), warning]})
