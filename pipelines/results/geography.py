@@ -15,7 +15,7 @@ from models.places.gazetteer import Division, Province, province, successor, til
 
 MERGED: Final = "2025-07"
 """The first period of the 34 units."""
-_WORDS_SHORT: Final = 2
+_LETTERS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +90,4 @@ def _short(name: str, island: bool) -> str:
         return "\n".join(words)
     if "Hồ Chí Minh" in name:
         return "HCM"
-    return words[0][:_WORDS_SHORT] if len(words) == 1 else "".join(word[0] for word in words)
+    return words[0][:_LETTERS] if len(words) == 1 else "".join(word[0] for word in words)

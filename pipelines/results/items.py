@@ -14,7 +14,7 @@ from pipelines.results.geography import name_of
 from pipelines.results.neutral import clean
 from pipelines.results.overview import Found, Overview
 from pipelines.results.pictures import Curve, sparkline
-from pipelines.results.rows import cells_of, reasons_text
+from pipelines.results.rows import reasons_text
 from pipelines.results.wording import (
     ADDITIVE,
     KINDS,
@@ -62,7 +62,8 @@ def item(found: Found, overview: Overview, place: int, language: Language) -> It
     series, event = found.series, found.event
     protected = guarded(series)
     name = name_of(series.place, series.periods[-1])
-    title = " · ".join(part for part in (_unplaced(series.name, name), name) if part)
+    line = since(found, language) if event.get("kind") == "row" else None
+    title = " · ".join(part for part in (_unplaced(series.name, name), name, line) if part)
     more = len(overview.others(found))
     title = cut(title, 70) + (pick(Note(f" và {more} đơn vị khác", f" and {more} more"), language) if more else "")
     through = _through(found)
@@ -80,7 +81,7 @@ def item(found: Found, overview: Overview, place: int, language: Language) -> It
         otherwise=cut(pick(_otherwise(found, protected), language), 200),
         who=cut(_who(found, overview, language), 120),
         also=cut(_also(found, overview, language), 150),
-        source=cut(_source(cells_of(series, event)), 80),
+        source=cut(_source(found.cells), 80),
         through=within(period(through, language)) if through else "",
         picture=picture(found, protected, f"p{place}", language),
     )
@@ -96,8 +97,12 @@ def since(found: Found, language: Language) -> str:
     """Since when, until when, or that it goes on."""
     first, last = found.series.periods[found.first], found.series.periods[found.last]
     start = period(first, language)
-    if found.event.get("kind") in ("row", "forecast"):
-        return start
+    if found.event.get("kind") == "row":
+        return pick(Note(f"dòng {first}", f"row {first}"), language)
+    if found.event.get("kind") == "forecast":
+        ahead = found.series.output["content"][0]["periods"]
+        begins, ends = within(period(ahead[0], language)), within(period(ahead[-1], language))
+        return pick(Note(f"từ {begins} đến {ends}", f"{begins} to {ends}"), language)
     if found.event.get("open"):
         return pick(Note(f"từ {within(start)}, còn tiếp diễn", f"since {start}, still going on"), language)
     if first == last:
@@ -197,7 +202,7 @@ def _forecast(found: Found, language: Language) -> str:
     ahead, before = found.event["actual"], found.event["expected"]
     change = 100 * (ahead - before) / abs(before) if before else 0.0
     names = [period(content["periods"][at], language) for at in (0, -1)]
-    mean, share = figure(ahead, language), figure(abs(change), language)
+    mean, share = figure(ahead, language), figure(round(abs(change), 1), language)
     side = Note("cao hơn", "above") if change >= 0 else Note("thấp hơn", "below")
     text = Note(
         f"{names[0]} đến {within(names[1])}: trung bình khoảng {mean} mỗi {step(content['periods'][0], 'vi')}, "

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
-from pipelines.results.rows import cells_of, error_of, events_of, span_of
+from pipelines.results.rows import error_of, events_of, finite, span_of
 from pipelines.results.values import JobResult, SeriesResult
 from registry.canonical import canonical
 
@@ -54,12 +54,18 @@ class Found:
     last: int
 
     @property
+    def cells(self) -> list[str]:
+        """The cells that it stands in, in order."""
+        return [cell for cell in self.series.cells[self.first : self.last + 1] if cell]
+
+    @property
     def trace(self) -> Trace:
         """What makes events of several places one matter."""
         periods, event = self.series.periods, self.event
         kind = str(event.get("kind"))
         family = kind if event.get("likely") == "data" else str(event.get("direction") or kind)
-        return Trace(self.series.place, family, periods[self.first], periods[self.last])
+        place = None if kind in ("row", "forecast") else self.series.place
+        return Trace(place, family, periods[self.first], periods[self.last])
 
     @property
     def weight(self) -> tuple[bool, int, float]:
@@ -127,7 +133,7 @@ class Overview:
         self.by_kind[str(event.get("kind"))] += 1
         if place is not None:
             self.worst[place] = max(self.worst.get(place, 0), int(event.get("severity") or 0))
-        if place is not None and self.events <= TRACES_MOST:
+        if found.trace.place is not None and self.events <= TRACES_MOST:
             self.traces.setdefault(indicator(found.series), []).append(found.trace)
         heapq.heappush(self._heap, (found.weight, -self.events, found))
         if len(self._heap) > self.kept:
@@ -135,8 +141,7 @@ class Overview:
 
     def _sign(self, series: SeriesResult, found: list[Found]) -> None:
         facts = [
-            [one.event.get("id"), one.event.get("kind"), one.event.get("actual"), cells_of(series, one.event)]
-            for one in found
+            [one.event.get("id"), one.event.get("kind"), finite(one.event.get("actual")), one.cells] for one in found
         ]
         self._digest.update(canonical([series.name, series.place, len(series.periods), facts]))
 
@@ -167,7 +172,8 @@ class Overview:
         for found in self.ranked():
             name, trace = indicator(found.series), found.trace
             told = any(indicator(one.series) == name and one.trace.meets(trace) for one in chosen)
-            if not told and sum(one.series is found.series for one in chosen) < 2:
+            often = sum(one.series is found.series for one in chosen) >= 2 and found.event.get("kind") != "row"
+            if not told and not often:
                 chosen.append(found)
             if len(chosen) == count:
                 break

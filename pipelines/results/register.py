@@ -9,7 +9,6 @@ from models.errors import Note
 from pipelines.results.geography import name_of
 from pipelines.results.items import cut, reason, since
 from pipelines.results.overview import Found, Overview
-from pipelines.results.rows import cells_of
 from pipelines.results.wording import KINDS, LIKELY, Language, checks, figure, label, pick
 
 Cell = tuple[str, bool]
@@ -68,4 +67,4 @@ def _number(value: float | None, language: Language) -> str:
 
 
 def _cells(found: Found) -> str:
-    return cut(", ".join(cells_of(found.series, found.event)[:_CELLS]), 400)
+    return cut(", ".join(found.cells[:_CELLS]), 400)

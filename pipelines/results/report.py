@@ -27,7 +27,7 @@ from pipelines.results.pictures import tile_map
 from pipelines.results.reading import facts_of
 from pipelines.results.register import event_rows, event_titles, signed_rows, signed_titles
 from pipelines.results.values import JobResult
-from pipelines.results.wording import NOTICE, TYPES, WORDS, Language, figure, label, period, pick, within
+from pipelines.results.wording import LEANING, NOTICE, TYPES, WORDS, Language, figure, label, period, pick, within
 
 FORMATS: Final = ("html",)
 AUDIENCES: Final = ("leader", "analyst", "inspector")
@@ -91,7 +91,7 @@ def _leader(overview: Overview, language: Language) -> dict[str, Any]:
     items = [item(one, overview, place, language) for place, one in enumerate(found, 1)]
     return {
         "items": items, "headline": headline(overview, len(items), language),
-        "rated": overview.result.type != "forecast",
+        "rated": overview.result.type != "forecast", "curve_legend": curves(overview.result.type, language),
     }  # fmt: skip
 
 
@@ -111,6 +111,12 @@ def _inspector(overview: Overview, language: Language) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def curves(type_: str, language: Language) -> str:
+    """How to read the pictures of a page; nothing where it has none."""
+    word = {"forecast": "forecast_legend", "anomaly.tabular": ""}.get(type_, "curve_legend")
+    return pick(WORDS[word], language) if word else ""
+
+
 def headline(overview: Overview, shown: int, language: Language) -> str:
     """The page in one sentence."""
     series, events = figure(overview.series, language), figure(overview.events, language)
@@ -123,19 +129,12 @@ def headline(overview: Overview, shown: int, language: Language) -> str:
     if overview.result.type == "anomaly.tabular":
         rows = figure(overview.values, language)
         return pick(Note(f"{events} trong {rows} dòng khác thường.", f"{events} of {rows} rows are strange."), language)
-    world, data, both = (figure(overview.by_likely[word], language) for word in ("world", "data", "both"))
-    first = (
-        (f" {shown} việc cần xem trước ở dưới.", f" The {shown} to look at first stand below.") if shown else ("", "")
-    )
-    return pick(
-        Note(
-            f"{events} sự kiện trong {series} chuỗi số liệu: {world} nghiêng về chuyện có thật, {data} về lỗi số liệu, "
-            f"{both} chưa rõ.{first[0]}",
-            f"{events} events in {series} series: {world} look real, {data} look like faults in the data, "
-            f"{both} unclear.{first[1]}",
-        ),
-        language,
-    )
+    parts = [(word, overview.by_likely[word]) for word in ("world", "data", "both") if overview.by_likely[word]]
+    leaning = ", ".join(f"{figure(count, language)} {label(LEANING, word, language)}" for word, count in parts)
+    vi, en = f"{events} sự kiện trong {series} chuỗi số liệu", f"{events} events in {series} series"
+    first = Note(f" {shown} việc cần xem trước ở dưới.", f" The {shown} to look at first stand below.")
+    lead = pick(Note(vi, en), language) + (f": {leaning}." if leaning else ".")
+    return lead + (pick(first, language) if shown else "")
 
 
 def _totals(overview: Overview, language: Language) -> Iterator[tuple[str, str]]:
@@ -147,7 +146,7 @@ def _totals(overview: Overview, language: Language) -> Iterator[tuple[str, str]]
         ),
         (Note("Phần không xử lý được", "Parts that failed"), overview.failed),
         (Note("Sự kiện", "Events"), None if overview.result.type == "forecast" else overview.events),
-        (Note("Giữ lại theo hạn mức", "Held back by budget"), overview.result.held_back),
+        (Note("Giữ lại theo hạn mức", "Held back by budget"), overview.result.held_back or None),
     )
     if not tabular:
         yield pick(Note("Chuỗi số liệu", "Series"), language), figure(overview.series, language)

@@ -152,7 +152,7 @@ def _tabular(series: SeriesResult) -> Iterator[Row]:
 
 def reasons_text(reasons: Sequence[Mapping[str, Any]]) -> str:
     """The columns that made a row strange, strongest first, with their shares."""
-    return "; ".join(f"{reason['column']} ({reason['contribution']:.3g})" for reason in reasons)
+    return "; ".join(f"{reason['column']} ({100 * reason['contribution']:.0f} %)" for reason in reasons)
 
 
 def events_of(series: SeriesResult) -> Sequence[Mapping[str, Any]]:

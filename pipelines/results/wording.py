@@ -33,6 +33,11 @@ LIKELY: Final[Mapping[str, Note]] = {
     "data": Note("lỗi số liệu", "a fault in the data"),
     "both": Note("chưa rõ: có thật hoặc lỗi số liệu", "unclear: real, or a fault in the data"),
 }
+LEANING: Final[Mapping[str, Note]] = {
+    "world": Note("nghiêng về chuyện có thật", "look real"),
+    "data": Note("nghiêng về lỗi số liệu", "look like faults in the data"),
+    "both": Note("chưa rõ", "unclear"),
+}
 MEASURES: Final[Mapping[str, Note]] = {
     "flow": Note("phát sinh trong kỳ", "flow"),
     "stock": Note("số dư cuối kỳ", "stock"),
@@ -231,6 +236,11 @@ WORDS: Final[Mapping[str, Note]] = {
         "Hình: đường liền là số liệu, dải và đường đứt là mức thường thấy, phần tô đậm là sự kiện.",
         "Pictures: solid line, figures; band and dashes, the usual range; shaded, the event.",
     ),
+    "forecast_legend": Note(
+        "Hình: đường liền là số liệu đã có, đường đứt và dải là dự báo và khoảng của nó.",
+        "Pictures: solid line, figures so far; dashes and band, the forecast and its interval.",
+    ),
+    "ahead": Note("Dự báo cho", "Forecast for"),
     "table": Note("Tất cả sự kiện", "All events"),
     "faults": Note("Phần không xử lý được", "What failed"),
     "series": Note("Chuỗi số liệu", "Series"),

@@ -13,7 +13,7 @@ from models.errors import Note
 from pipelines.results.geography import name_of
 from pipelines.results.overview import Found, Overview, found_in
 from pipelines.results.reading import facts_of
-from pipelines.results.rows import Column, Row, cells_of, columns_of, error_of, rows_of
+from pipelines.results.rows import Column, Row, columns_of, error_of, rows_of
 from pipelines.results.spreadsheet import HEAD, TITLE, WRAPPED, Book, Page
 from pipelines.results.values import JobResult, SeriesResult
 from pipelines.results.wording import (
@@ -128,7 +128,7 @@ def _event(found: Found, language: Language) -> Row:
         label(KINDS, event.get("kind"), language), event.get("severity"), event.get("actual"), event.get("expected"),
         label(LIKELY, event.get("likely"), language), pick(sureness(event.get("p_value")), language),
         reason.get(language) or reason.get("vi") or "", checks(event, language), known[-1] if known else None,
-        event.get("id"), spread(cells_of(series, event)),
+        event.get("id"), spread(found.cells),
     )  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def _summarise(result: JobResult, overview: Overview, page: Page, language: Lang
         since = period(found.series.periods[found.first], language)
         reason: Mapping[str, Any] = found.event.get("reason") or {}
         where = " · ".join(part for part in (name_of(found.series.place), found.series.name) if part)
-        cells = spread(cells_of(found.series, found.event))
+        cells = spread(found.cells)
         told = reason.get(language) or reason.get("vi") or label(KINDS, found.event.get("kind"), language)
         page.add([where, f"{since} · {told} [{cells}]"], WRAPPED)
 
