@@ -74,12 +74,18 @@ class Layout:
         self.kinds = [tuple(kind_of(value) for value in row) for row in sheet.rows]
 
     def first_value(self, start: int, end: int) -> int:
-        """The leftmost column that holds figures to the right of a label."""
+        """The leftmost column that holds figures to the right of a label; years are labels where nothing else is."""
+        found = self._leftmost(start, end, years=False)
+        return found if found > 0 else self._leftmost(start, end, years=True)
+
+    def _leftmost(self, start: int, end: int, *, years: bool) -> int:
         support: Counter[int] = Counter()
-        for kinds in self.kinds[start:end]:
+        for row in range(start, end):
             seen = False
-            for column, kind in enumerate(kinds):
+            for column, kind in enumerate(self.kinds[row]):
                 if kind in ("text", "time"):
+                    seen = True
+                elif kind == "number" and not seen and years and _is_year(self.sheet.rows[row][column]):
                     seen = True
                 elif kind == "number" and seen:
                     support[column] += 1
@@ -128,7 +134,7 @@ def _first_data(layout: Layout, start: int, first: int) -> int | None:
     for row in range(start, len(layout.kinds)):
         numbers = [column for column in layout.numbers(row) if column >= first]
         labels = [column for column in range(first) if layout.kinds[row][column] in ("text", "number", "time")]
-        if numbers and labels and not _is_numbering(layout, row, first, numbers):
+        if numbers and labels and not _is_numbering(layout, row, first, numbers) and not _has_years(layout, row, first):
             return row
     return None
 
@@ -147,8 +153,20 @@ def _is_numbering(layout: Layout, row: int, first: int, numbers: list[int]) -> b
     return steps and all(len(label) <= 2 for label in labels) and len(whole) >= 2
 
 
+def _has_years(layout: Layout, row: int, first: int) -> bool:
+    """A header's row in which some years are numbers: `11 tháng | 2016 | so với`."""
+    numbers = layout.numbers(row)
+    beside = any(column >= first for column in layout.texts(row))
+    return beside and all(_is_year(layout.sheet.rows[row][column]) for column in numbers)
+
+
 def _names_period(label: str) -> bool:
     return any(True for _ in find_periods(label))
+
+
+def _is_year(value: CellValue) -> bool:
+    whole = _whole(value)
+    return whole is not None and FIRST_YEAR <= whole <= LAST_YEAR
 
 
 def _whole(value: CellValue) -> int | None:

@@ -101,7 +101,7 @@ def _answered(reading: Reading, question: Question, answer: str) -> Reading:
     allowed = {option.value for option in question.options}
     change = {
         "year_unknown": _with_year, "period_unknown": _with_period, "measure_unknown": _with_measure,
-        "column_without_heading": _with_role, "row_without_label": _unchanged, "no_header": _unchanged,
+        "column_without_heading": _with_role, "row_without_label": _unchanged, "no_header": _unchanged, "sheet_not_understood": _unchanged,
         "number_format": _with_format, "date_order": _with_order,
     }.get(question.code)  # fmt: skip
     free = question.code in ("year_unknown", "period_unknown", "no_header")
@@ -122,6 +122,8 @@ def _unchanged(table: Table, question: Question, answer: str) -> Table:
 
 
 def _with_year(table: Table, question: Question, answer: str) -> Table:
+    if any(column.role == "time" for column in table.columns):
+        return replace(table, period=replace(table.period, first=answer, last=answer))
     columns = tuple(replace(c, period=c.period.replace("?", answer, 1)) if c.period else c for c in table.columns)
     return covered(replace(table, columns=columns))
 

@@ -11,12 +11,12 @@ from models.tables.blocks import MARKERS, Block, Layout, is_title, kind_of
 from models.tables.body import body_rows, sort_rows
 from models.tables.grid import Row, Sheet, cell_name
 from models.tables.headers import header_paths
-from models.tables.headings import Context, Heading, periods_in, understand
+from models.tables.headings import Context, Heading, periods_in, split_title, understand
 from models.tables.labels import Label, read_labels
 from models.tables.periods import Period, find_periods
 from models.tables.phrases import plain, tidy
 from models.tables.shape import Column, ColumnType, Coverage, LayoutName, Marker, Role, RowCounts, Source, Table
-from models.tables.units import is_progress, is_unit, measure_of_words
+from models.tables.units import is_progress, is_unit, measure_of_title
 
 _ORDINAL = re.compile(r"(?:so\s*)?(?:tt|stt|thu tu|no\.?|#)\.?")
 _HEADLINE = re.compile(r"^\s*(?:(?:bieu|bang|table)\s*(?:so)?\s*)?\d{0,3}(?:\.\d{1,2})*\s*[.:)]?\s*", re.IGNORECASE)
@@ -82,7 +82,8 @@ def guess_table(layout: Layout, block: Block, date: FileDate, before: str) -> Gu
         sheet.name, _range(block, sheet, columns), _layout(role, columns), tuple(row + 1 for row in block.header),
         tuple(_paired(columns, still)), Coverage("column" if timed else source), title=title,
     )  # fmt: skip
-    return Guess(_counted(_covered(table, context), sheet.rows, found, still), still)
+    table = _spanned(table, found, context, still) if timed else _covered(table, context)
+    return Guess(_counted(table, sheet.rows, found, still), still)
 
 
 def headline(title: str) -> str:
@@ -139,11 +140,14 @@ def _value_columns(
 ) -> list[int]:
     """The columns of figures; those without a heading are left open."""
     found: list[int] = []
+    empty, aside = 0, False  # figures beyond two empty columns are somebody's reckoning beside the table
     for column in range(block.first_value, layout.sheet.width):
         kinds = Counter(layout.kinds[row][column] for row in range(*block.body))
+        empty = empty + 1 if not any(kinds[kind] for kind in kinds if kind) and column not in paths else 0
         if not kinds["number"] and not kinds["marker"]:
+            aside = aside or (empty >= 2 and bool(found))
             continue
-        if column in paths:
+        if column in paths and not aside:
             found.append(column)
         elif kinds["number"]:
             still.unnamed.append(column)
@@ -172,7 +176,8 @@ def _label_role(labels: Sequence[Label]) -> Role:
 
 def _context(title: str, block: Block, date: FileDate, sheet: str, still: Open) -> tuple[Context, Source]:
     """What the title says of the periods, completed by the sheet's and the file's name."""
-    found = periods_in(title)
+    words, base = split_title(title)
+    found = periods_in(words)
     years = {period.year for period in found if period.year is not None}
     source: Source = "title"
     around = Period("Y", next(iter(years))) if len(years) == 1 else None
@@ -189,7 +194,7 @@ def _context(title: str, block: Block, date: FileDate, sheet: str, still: Open) 
     if period is not None and is_progress(title) and period.unit == "M" and period.cumulative:
         period = replace(period, cumulative=False)
     still.choices = tuple(sorted(exact, key=str)) if len(exact) > 1 else ()
-    return Context(title or sheet, period, around, block.units), source
+    return Context(words or sheet, period, around, block.units, base), source
 
 
 def _measured(
@@ -203,8 +208,8 @@ def _measured(
         heading = understand(name, context)
         period = None if timed else _dated(index, heading, date, still)
         measure = heading.measure
-        if measure is None and measure_of_words(sheet.name) is not None:
-            measure = measure_of_words(sheet.name)
+        if measure is None and measure_of_title(sheet.name) is not None:
+            measure = measure_of_title(sheet.name)
         if measure is None:
             still.unmeasured.append(index)
             measure = "ytd" if is_progress(context.title) else "flow"
@@ -270,6 +275,16 @@ def _covered(table: Table, context: Context) -> Table:
     source: Source = "header" if own else table.period.source
     units = Counter(frequency_of(name) for name in names)
     return replace(table, period=Coverage(source, names[0], names[-1], units.most_common(1)[0][0]))
+
+
+def _spanned(table: Table, labels: Sequence[Label], context: Context, still: Open) -> Table:
+    """The periods that run down the rows; the surroundings give the year that none of them has."""
+    rows = sort_rows(list(labels), table.columns, keep_totals=True, around=context.around)
+    names = sorted({row.period.name for row in rows if row.period is not None and row.period.name is not None})
+    still.yearless = any(row.period is not None and row.period.name is None for row in rows)
+    if not names:
+        return table
+    return replace(table, period=Coverage("column", names[0], names[-1], frequency_of(names[-1])))
 
 
 def frequency_of(name: str) -> str:

@@ -75,6 +75,6 @@ def _path(sheet: Sheet, header: Sequence[int], cells: dict[int, tuple[int, int]]
 def _text(value: CellValue) -> str:
     if value is None or kind_of(value) == "":
         return ""
-    if isinstance(value, float) and value == int(value):
-        return str(int(value))
+    if isinstance(value, float):
+        return str(int(value)) if value == int(value) else ""  # a stray result, no heading
     return tidy(str(value))

@@ -14,22 +14,24 @@ from dataclasses import dataclass, replace
 from models.tables.periods import Period, find_periods
 from models.tables.phrases import plain, tidy
 from models.tables.shape import Revision
-from models.tables.units import bracketed_unit, is_percent, is_progress, measure_of_words, without_unit
+from models.tables.units import bracketed_unit, is_percent, is_progress, measure_of_title, measure_of_words, without_unit
 from models.values import Measure
 
-_COMPARED = re.compile(r"\bso\s*(?:voi|cung|sanh voi)\b\s*:?|\bcompared\s+(?:to|with)\b|\bversus\b|\bvs\.?\b")
+_COMPARED = re.compile(r"\bso\s*(?:voi|cung|sanh voi)\b\s*:?|\bcompared?\s+(?:to|with)\b|\bover\b(?=\s*\(%)|\bversus\b|\bvs\.?\b")
 _PRICES = re.compile(
     r"(?:theo\s+)?(?:gia|nam)\s*(?:so sanh|co dinh|goc)\s*(?:nam\s*)?\(?\s*(?:19|20)\d\d\s*\)?|"
     r"\(?\s*(?:19|20)\d\d\s*=\s*100\s*%?\s*\)?|\bky goc\s*(?:nam\s*)?\(?\s*(?:19|20)\d\d\s*\)?"
 )
-_PLAN = re.compile(r"\b(?:ke hoach|du toan|kh nam|kh\b|plan\b)")
+_PLAN = re.compile(r"\b(?:ke hoach|du toan|kh\b|plan\b)(?:\s*nam)?(?:\s*(?:19|20)\d\d)?")
 _LAST_YEAR = re.compile(
     r"\bcung ky(?: nam truoc)?|\bcung thoi diem (?:nam truoc|(?:19|20)\d\d)|\bnam truoc|\bsame period"
 )
 _BEFORE = re.compile(
     r"\b(?:thang|ky|quy|tuan)\s+truoc(?! nam)\b|\bcung thoi diem thang truoc|\bprevious (?:month|quarter)"
 )
+_AGO = re.compile(r"\b(?:the )?same period(?: last year)?|\blast year|\bcung (?:ky|thoi diem)(?: nam| thang)? truoc|\b(?:nam|thang|ky|quy) truoc")
 _FIXED = re.compile(r"\bky goc|\bgoc\b|\bbase\b")
+_BASE_WORDS = re.compile(r"\b(?:cung|thoi diem|thang|ky|nam|truoc|voi|same|period|last|year|of|the|previous|month)\b(?!\s*\d)")
 _REVISIONS: tuple[tuple[re.Pattern[str], Revision], ...] = (
     (re.compile(r"\buoc(?: tinh)?\b|\bestimate"), "estimate"),
     (re.compile(r"\bso bo\b|\bprel"), "preliminary"),
@@ -37,8 +39,8 @@ _REVISIONS: tuple[tuple[re.Pattern[str], Revision], ...] = (
 )
 _STATUS = re.compile(
     r"\b(?:thuc hien(?: cung ky(?: nam truoc)?| ky nay| ky truoc)?|uoc tinh|uoc|so bo|chinh thuc|cong don|"
-    r"cung ky(?: nam truoc)?|ky nay|ky truoc|ty le so sanh|tinh chung|chia ra|trong do|luy ke|estimated?|accumulated|"
-    r"accumulation|preliminary)\b\s*:?|%"
+    r"nam hoc|cung ky(?: nam truoc)?|ky nay|ky truoc|ty le so sanh|tinh chung|chia ra|trong do|luy ke|estimated?|accumulated|"
+    r"accumulation|preliminary|performance|accrued|this period|tinh den|den ngay)\b\s*:?|%"
 )
 _AVERAGE = re.compile(r"\bbinh quan\b|\baverage\b")
 _QUANTITY = re.compile(r"\b(?:luong|so luong|khoi luong|quantity|volume)\b")
@@ -53,6 +55,8 @@ class Context:
     period: Period | None
     around: Period | None
     units: tuple[str, ...]
+    base: str = ""
+    """What a title compares all its figures with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +87,46 @@ def understand(heading: str, context: Context) -> Heading:
     """Read one heading, its rows joined from the top down."""
     flat = plain(heading)
     split = _COMPARED.search(flat)
-    left, right = (heading[: split.start()], heading[split.end() :]) if split else (heading, "")
+    left, right = (heading[: split.start()], heading[split.end() :]) if split else (heading, context.base)
+    compared = split is not None or (bool(context.base) and _is_index(heading, context))
     subject = _subject(periods_in(left), context)
+    if subject is None and split and _PLAN.search(plain(right)):
+        subject = _subject(periods_in(_cut(right, _PLAN)), context)
+    if subject is None and split and (beside := _AGO.search(plain(right))):
+        subject = _subject(periods_in(right[: beside.start()] + right[beside.end() :]), context)
     own = subject is not None
     period = subject or _relative(plain(left), context) or context.period
     if subject is None and split and not context.period:
         period = _implied(periods_in(right), plain(right)) or period
-    unit = _unit(heading, context, compared=split is not None)
-    measure, tag = _compared(period, right, context) if split else _stated(heading, period, unit, context)
-    if split is None and not own and _LAST_YEAR.search(plain(left)) and period is not None and context.period:
-        tag = ""
-    return Heading(period, own, measure, unit, _series(left, tag), _revision(flat))
+    unit = _unit(heading, context, compared=compared)
+    measure, tag = _compared(period, right, context) if compared else _stated(heading, period, unit, context)
+    rest = f"{left} {_below(right)}" if split else left
+    return Heading(period, own, measure, unit, _series(rest, tag), _revision(flat))
+
+
+def split_title(title: str) -> tuple[str, str]:
+    """A title's own words and what it compares with: `… các tháng năm 2006` and `tháng 12 năm 2005`."""
+    found = _COMPARED.search(plain(title))
+    return (title[: found.start()], title[found.end() :]) if found else (title, "")
+
+
+def _is_index(heading: str, context: Context) -> bool:
+    """Whether a title's comparison holds for a column: its figures are per cent."""
+    own = bracketed_unit(heading)
+    return is_percent(own) or (own is None and len(context.units) == 1 and is_percent(context.units[0]))
+
+
+def _cut(text: str, pattern: re.Pattern[str]) -> str:
+    for found in pattern.finditer(plain(text)):
+        text = text[: found.start()] + " " * (found.end() - found.start()) + text[found.end() :]
+    return text
+
+
+def _below(right: str) -> str:
+    """What stands under a comparison: `(%) tháng 7 năm 2005 Trị giá` leaves `Trị giá`."""
+    for pattern in (_PLAN, _LAST_YEAR, _BEFORE, _FIXED, _BASE_WORDS):
+        right = _cut(right, pattern)
+    return right
 
 
 def _subject(found: Sequence[Period], context: Context) -> Period | None:
@@ -166,15 +199,15 @@ def _stated(heading: str, period: Period | None, unit: str | None, context: Cont
     if measure in ("rate", "change_pct", "index_same_period"):
         return measure, summed
     if is_percent(unit):
-        titled = measure_of_words(context.title)
+        titled = measure_of_title(context.title)
         if titled in ("change_pct", "rate", "index_same_period"):
             return titled, summed
         return "rate", summed
-    measure = measure or measure_of_words(context.title)
+    measure = measure or measure_of_title(context.title)
+    if period is not None and period.cumulative and measure in ("flow", "stock", None):
+        return "ytd", ""  # a stock is never of nine months
     if measure == "stock":
         return "stock", ""
-    if period is not None and period.cumulative and measure in ("flow", None):
-        return "ytd", ""
     if is_progress(context.title):
         return None, ""
     return (measure if measure in ("flow", "rate") else None), ""
@@ -202,7 +235,7 @@ def _revision(flat: str) -> Revision | None:
 
 def _series(left: str, tag: str) -> str:
     """What is left of a heading once periods, status words and units are taken out."""
-    text = _without_prices(without_unit(left))
+    text = _without_prices(without_unit(_cut(left, re.compile(r"\(\s*%\s*\)"))))
     spans = [(start, end) for start, end, _ in find_periods(text)]
     spans += [found.span() for found in _STATUS.finditer(plain(text))]
     kept = "".join(char for at, char in enumerate(text) if not any(a <= at < b for a, b in spans))

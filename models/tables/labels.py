@@ -83,6 +83,7 @@ def read_labels(
     for at, row in enumerate(range(first, last)):
         cells = [(column, rows[row][column]) for column in labels if rows[row][column] is not None]
         if not cells and not figures[at]:
+            _across(walk, rows[row], values)
             continue
         found.append(_read(walk, rows[row], row, cells, figures[at], unit, values, past_end=at > end))
     return _told_apart(found)
@@ -90,7 +91,7 @@ def read_labels(
 
 def _read(walk: _Walk, cells: Row, row: int, labels: list[tuple[int, object]], figures: bool, unit: int | None,
           values: Sequence[int], *, past_end: bool) -> Label:  # fmt: skip
-    texts = [(column, str(value)) for column, value in labels]
+    texts = [(column, _written(value)) for column, value in labels]
     joined = tidy(" ".join(text for _, text in texts))
     if not figures and (past_end or _is_note(joined)):
         return Label(row, (joined,), figures=False, note=True)
@@ -103,6 +104,18 @@ def _read(walk: _Walk, cells: Row, row: int, labels: list[tuple[int, object]], f
         return Label(row, (*_outer(walk), head) if head else (), figures=True, unit=rated or _inherited(walk),
                      column_units=tuple(walk.units.items()))  # fmt: skip
     return _place(walk, row, texts, figures, rated)
+
+
+def _across(walk: _Walk, cells: Row, values: Sequence[int]) -> None:
+    """A line over the figures in mid-table, `Cơ cấu - %`: a section of all rows below it."""
+    texts = [tidy(str(cells[column])) for column in values if kind_of(cells[column]) == "text"]
+    if len(texts) == 1:
+        unit = "%" if "%" in texts[0] else texts[0] if is_unit(texts[0]) else bracketed_unit(texts[0])
+        walk.levels[:] = [_Level((-2, 0, 0), without_unit(texts[0]) or texts[0], True, unit)]
+
+
+def _written(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
 
 
 def _place(walk: _Walk, row: int, texts: list[tuple[int, str]], figures: bool, rated: str | None) -> Label:
@@ -139,8 +152,11 @@ def _depth(column: int, text: str) -> tuple[tuple[int, int, int], str]:
     name = tidy(bare)
     rank = 0
     if numbered := _NUMBERING.match(name):
-        rank = -2 if numbered["letter"] else -1
+        letter = numbered["letter"]
+        rank = -1
         name = name[numbered.end() :]
+        if letter:  # A before I before all that is not numbered so, wherever it stands
+            return (-1, 0 if letter[0] not in "IVX" else 1, 0), name.rstrip(" :")
     elif dashed := _DASH.match(name):
         rank = 1
         name = name[dashed.end() :]

@@ -10,7 +10,7 @@ from models.tables.body import BodyRow, body_rows
 from models.tables.grid import CellValue, Row, Workbook, cell_name
 from models.tables.guess import headline
 from models.tables.legacy import convert_all
-from models.tables.phrases import is_number, tidy
+from models.tables.phrases import is_number, plain, tidy
 from models.tables.shape import Column, Reading, Table
 from models.tables.units import is_percent, is_ratio, measure_of_words
 from models.values import Measure
@@ -78,11 +78,15 @@ def _measure(body: BodyRow, column: Column, unit: str | None) -> Measure | None:
     if column.measure not in ("flow", "ytd", "stock", None) or not body.path:
         return column.measure
     said = measure_of_words(body.path[-1])
-    if said in ("rate", "change_pct", "stock"):
+    if said in ("rate", "change_pct") or (said == "stock" and column.measure == "flow" and not _is_money(unit)):
         return said
     if is_percent(unit) or is_ratio(unit):
         return "rate"
     return column.measure
+
+
+def _is_money(unit: str | None) -> bool:
+    return unit is not None and any(word in plain(unit) for word in ("dong", "usd", "vnd"))
 
 
 def read_value(cell: CellValue, column: Column, signs: Mapping[str, str]) -> tuple[float | None, str | None]:

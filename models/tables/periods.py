@@ -77,7 +77,9 @@ _YEAR = r"(?:19|20)\d\d"
 _LINK = r"\s*(?:[,.]?\s*nam|/|-|\.|,)?\s*"
 _COUNT = {"mot": 1, "hai": 2, "ba": 3, "bon": 4, "tu": 4, "nam": 5, "sau": 6, "bay": 7, "tam": 8, "chin": 9,
           "muoi": 10, "muoi mot": 11, "muoi hai": 12}  # fmt: skip
+_NUMBER_OF = {"gieng": 1, "chap": 12, **_COUNT}
 _NAMED = "muoi mot|muoi hai|mot|hai|ba|bon|tu|sau|bay|tam|chin|muoi"
+_ENGLISH_COUNT = {"three": 3, "six": 6, "nine": 9, "eleven": 11}
 _ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "1": 1, "2": 2, "3": 3, "4": 4}
 _TOKEN = re.compile(
     rf"""
@@ -85,16 +87,23 @@ _TOKEN = re.compile(
     | (?P<range>\b(?:tu\s*)?(?:ngay\s*)?0?1/0?1(?:/{_YEAR})?\s*(?:-|den(?:\s*het)?(?:\s*ngay)?)\s*
         (?P<rd>\d{{1,2}})\s*/\s*(?P<rm>\d{{1,2}})(?:\s*/\s*(?P<ry>{_YEAR}))?)
     | (?P<date>\b(?:ngay\s*)?(?P<dd>\d{{1,2}})\s*[/.-]\s*(?P<dm>\d{{1,2}})\s*[/.-]\s*(?P<dy>{_YEAR})\b)
-    | (?P<long>\bngay\s*(?P<ld>\d{{1,2}})\s*(?:/|-|thang)\s*(?P<lm>\d{{1,2}})(?:{_LINK}(?P<ly>{_YEAR}))?)
-    | (?P<span>\b(?P<sn>\d{{1,2}}|{_NAMED})\s*thang(?:\s*dau)?(?:{_LINK}(?P<sy>{_YEAR})\b)?(?!\s*cuoi))
-    | (?P<school>\bnam\s*hoc\s*(?P<hy>{_YEAR})(?:\s*[-/]\s*\d{{2,4}})?)
+    | (?P<long>\bngay\s*(?P<ld>\d{{1,2}})\s*(?:/|-|th[ao]ng)\s*(?P<lm>\d{{1,2}}|(?:gieng|{_NAMED}|chap)(?![a-z]))(?:{_LINK}(?P<ly>{_YEAR}))?)
+    | (?P<span>\b(?P<sn>1[0-2]|0?[1-9]|{_NAMED}|nam(?=\s+th[ao]ng\s+(?:dau|nam)\b))\s*th[ao]ng(?!\s*(?:\d|(?:{_NAMED})\b))(?P<sd>\s*dau)?(?:{_LINK}(?P<sy>{_YEAR})\b)?(?!\s*cuoi))
+    | (?P<school>\b(?:nam\s*hoc\s*(?P<hy>{_YEAR})(?:\s*[-/]\s*\d{{2,4}})?|(?P<hz>{_YEAR})\s*-\s*(?P<hn2>{_YEAR})\b))
     | (?P<quarter>\b(?:quy|qui|q)\s*\.?(?P<qn>iii|ii|iv|i|[1-4])\b(?:{_LINK}(?P<qy>{_YEAR})\b)?)
     | (?P<year_q>\b(?P<yqy>{_YEAR})\s*[-/ ]?\s*q(?P<yqn>[1-4])\b)
     | (?P<year_w>\b(?P<ywy>{_YEAR})\s*-?\s*w(?P<ywn>\d\d)\b)
     | (?P<week>\btuan\s*(?:thu\s*)?(?P<wn>\d{{1,2}})(?:{_LINK}(?P<wy>{_YEAR})\b)?)
-    | (?P<month>\b(?:thang|th|t)\s*\.?\s*(?P<mn>1[0-2]|0?[1-9])(?![\d])(?:{_LINK}(?P<my>{_YEAR})\b)?)
+    | (?P<month>\b(?:th[ao]ng|th|t)\s*\.?\s*(?P<mn>1[0-2]|0?[1-9])(?![\d])(?:{_LINK}(?P<my>{_YEAR})\b)?)
+    | (?P<named>\bth[ao]ng\s+(?P<nn>gieng|{_NAMED}|chap|nam(?=\s+(?:va|nam|so)\b|\s*$))(?![a-z])(?!\s*th[ao]ng)
+        (?:{_LINK}(?P<ny>{_YEAR})\b)?)
     | (?P<slash>\b(?P<xm>1[0-2]|0?[1-9])\s*/\s*(?P<xy>{_YEAR})\b)
-    | (?P<half>\b(?P<hn>6)\s*thang\s*cuoi\s*nam(?:\s*(?P<hhy>{_YEAR}))?)
+    | (?P<en_span>\b(?:first\s*)?(?P<esn>\d{{1,2}}|three|six|nine|eleven)\s*months?(?:\s*(?:of|in))?(?:\s*(?P<esy>{_YEAR})\b)?)
+    | (?P<en_q>\b(?:quarter\s*(?P<eqa>[1-4])|(?P<eqb>[1-4])\s*(?:st|nd|rd|th|sd)\s*quarter|(?P<eqc>first|second|thirs?d|fou?rth)\s*quarter)
+        (?:\s*(?:of|in))?(?:\s*(?P<eqy>{_YEAR})\b)?)
+    | (?P<en_month>\b(?:(?P<emn>jan|feb|mar|apr|jun|jul|aug|sep|oct|nov|dec)
+        (?:uary|ruary|ch|il|e|y|ust|t|tember|ober|ember)?|(?P<emay>may)(?=\s+{_YEAR}))\b\.?\s*(?:,?\s*(?P<emy>{_YEAR})\b)?)
+    | (?P<half>\b(?P<hn>6)\s*th[ao]ng\s*cuoi\s*nam(?:\s*(?P<hhy>{_YEAR}))?)
     | (?P<year>\b(?:ca\s*)?(?:nam\s*)?(?P<yy>{_YEAR})\b)
     """,
     re.VERBOSE,
@@ -115,12 +124,25 @@ def _of(found: re.Match[str]) -> Period | None:  # one branch per form
     if kind == "date":
         return _day(int(part["dy"]), int(part["dm"]), int(part["dd"]))
     if kind == "long":
-        return _day(year("ly"), int(part["lm"]), int(part["ld"]))
+        month = int(part["lm"]) if part["lm"].isdigit() else _NUMBER_OF[part["lm"]]
+        return _day(year("ly"), month, int(part["ld"]))
     if kind == "span":
         count = int(part["sn"]) if part["sn"].isdigit() else _COUNT[part["sn"]]
-        return Period("M", year("sy"), count, cumulative=True) if 1 <= count <= 12 else None
+        alone = count == 1 and not part["sy"] and not part["sd"]  # "thu nhập một tháng" is no period
+        return None if alone else Period("M", year("sy"), count, cumulative=True)
+    if kind == "en_span":
+        count = int(part["esn"]) if part["esn"].isdigit() else _ENGLISH_COUNT[part["esn"]]
+        return Period("M", year("esy"), count, cumulative=True) if 1 <= count <= 12 else None
+    if kind == "en_q":
+        spelled = {"first": 1, "second": 2, "third": 3, "thirsd": 3}.get(part["eqc"] or "", 4)
+        return Period("Q", year("eqy"), int(part["eqa"] or part["eqb"] or spelled))
+    if kind == "en_month":
+        return Period("M", year("emy"), _ENGLISH.index(part["emn"] or "may") + 1)
+    if kind == "named":
+        return Period("M", year("ny"), _NUMBER_OF[part["nn"]])
     if kind == "school":
-        return Period("Y", year("hy"), school=True)
+        first, last = year("hy") or year("hz"), year("hn2")
+        return Period("Y", first, school=True) if last is None or last == (first or 0) + 1 else Period("Y", last)
     if kind in ("quarter", "year_q"):
         return Period("Q", year("qy" if kind == "quarter" else "yqy"), _ROMAN[part["qn"] or part["yqn"]])
     if kind in ("week", "year_w"):
@@ -133,7 +155,8 @@ def _of(found: re.Match[str]) -> Period | None:  # one branch per form
     return _month(year("my" if kind == "month" else "xy"), part["mn"] or part["xm"])
 
 
-_KINDS = ("iso", "range", "date", "long", "span", "school", "quarter", "year_q", "year_w", "week", "month", "slash",
+_ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_KINDS = ("en_span", "en_q", "en_month", "iso", "range", "date", "long", "span", "school", "quarter", "year_q", "year_w", "week", "month", "named", "slash",
           "half", "year")  # fmt: skip
 
 

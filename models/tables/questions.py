@@ -16,8 +16,8 @@ MEASURES = (
 )
 
 
-def ask(guesses: Sequence[Guess]) -> tuple[Question, ...]:
-    """The questions that stand open over all tables."""
+def ask(guesses: Sequence[Guess], unread: Sequence[str]) -> tuple[Question, ...]:
+    """The questions that stand open over all tables, and over sheets with figures in which no table was found."""
     asked: list[Question] = []
     asked += _years(guesses)
     asked += _periods(guesses)
@@ -25,6 +25,7 @@ def ask(guesses: Sequence[Guess]) -> tuple[Question, ...]:
     asked += _unnamed(guesses)
     asked += _headless(guesses)
     asked += _unlabelled(guesses)
+    asked += [_not_understood(at, sheet) for at, sheet in enumerate(unread)]
     return tuple(asked)
 
 
@@ -131,3 +132,12 @@ def _unlabelled(guesses: Sequence[Guess]) -> list[Question]:
                  (Option("ignore", "Bỏ qua", "Leave them out"), Option("value", "Là số liệu", "They are data")),
                  "ignore", tuple(tables))
     ]  # fmt: skip
+
+
+def _not_understood(at: int, sheet: str) -> Question:
+    return Question(
+        f"sheet-{at}", "sheet_not_understood",
+        f"Trang «{sheet}» có số nhưng không nhận ra bảng. Có bỏ qua trang này không?",
+        f"The sheet '{sheet}' holds figures, but no table was recognised. Shall it be left out?",
+        (Option("ignore", "Bỏ qua", "Leave it out"),), "ignore",
+    )  # fmt: skip

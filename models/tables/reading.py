@@ -17,7 +17,7 @@ from models.tables.grid import Sheet, Workbook
 from models.tables.guess import FileDate, Guess, guess_table
 from models.tables.legacy import convert_all
 from models.tables.observing import Observation, observe, observe_grid
-from models.tables.phrases import plain, tidy
+from models.tables.phrases import is_number, plain, tidy
 from models.tables.questions import ask, warn
 from models.tables.shape import Caution, Conversion, Question, Reading, Sampled, Table
 from models.tables.wire import reading_from_dict, reading_to_dict
@@ -28,6 +28,8 @@ __all__ = [
 ]  # fmt: skip
 
 _SAMPLE = 4
+_MANY = 3
+"""So many figures on a sheet without a table are worth a question; one or two are a page number."""
 
 
 def read(workbook: Workbook) -> Reading:
@@ -35,14 +37,16 @@ def read(workbook: Workbook) -> Reading:
     date = file_date(workbook.file_name)
     guesses: list[Guess] = []
     cautions: list[Caution] = []
+    strange: list[str] = []
     for sheet, conversion in convert_all(workbook.sheets):
         found = _read_sheet(sheet, conversion, date)
         if not sheet.visible and found:
             cautions.append(hidden(sheet.name))
         elif not found and sheet.rows:
+            strange += [sheet.name] if _figures(sheet) >= _MANY else []
             cautions.append(unread(sheet))
         guesses += found if sheet.visible else []
-    questions = ask(guesses)
+    questions = ask(guesses, strange)
     tables = tuple(guess.table for guess in guesses)
     return Reading(_confidence(guesses, len(questions)), tables, questions, (*warn(guesses), *cautions))
 
@@ -57,6 +61,10 @@ def _read_sheet(sheet: Sheet, conversion: Conversion, date: FileDate) -> list[Gu
         if any(column.role == "value" for column in guess.table.columns):
             guesses.append(replace(guess, table=_sampled(replace(guess.table, text_conversion=conversion), sheet)))
     return guesses
+
+
+def _figures(sheet: Sheet) -> int:
+    return sum(is_number(value) for row in sheet.rows for value in row)
 
 
 def _sampled(table: Table, sheet: Sheet) -> Table:

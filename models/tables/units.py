@@ -80,9 +80,9 @@ _RATE = re.compile(
 _CHANGE = re.compile(r"\b(?:toc do tang|tang truong|tang[, /+-]*giam|tang \(\+\)|muc tang|growth)\b")
 _GROWN = re.compile(r"\b(?:toc do phat trien|chi so phat trien)\b")
 _STOCK = re.compile(
-    r"\b(?:dan so|ton kho|thoi diem|so du|du no|luc luong lao dong|lao dong (?:tu|dang)|so lao dong|hien co|dang hoat dong|"
-    r"so hoc sinh|hoc sinh|so giao vien|giao vien|so phong|so truong|so lop|dau gia suc|gia suc|gia cam|chan nuoi|dan trau|"
-    r"dan bo|dan lon|dan gia cam|so ho\b|ho co nha|so thue bao|thue bao|con hieu luc|so giuong|luy ke|population|stock|"
+    r"\b(?:dan so|ton kho|thoi diem|so du(?! an)|du no|luc luong lao dong|lao dong (?:tu|dang)|so lao dong|(?<!thuc )hien co\b|dang hoat dong|"
+    r"so hoc sinh|hoc sinh|so giao vien|giao vien|so phong|so truong|so lop|dau gia suc|ket qua chan nuoi|dan trau|"
+    r"dan bo|dan lon|dan gia cam|so luong gia suc|so ho\b|ho co nha|so thue bao|thue bao|con hieu luc|so giuong|luy ke|population|stock|labours?|"
     r"khai giang|so don vi|so co so)"
 )
 _FLOW = re.compile(
@@ -90,7 +90,8 @@ _FLOW = re.compile(
     r"thuc hien von|vdt|cap phep|cap giay|dau tu|thu ngan sach|chi ngan sach|thu, chi|van tai|van chuyen|luan chuyen|hanh khach|"
     r"hang hoa|khach quoc te|khach du lich|khach|tong san pham|gdp|so ca|mac|chet|so vu|tai nan|thiet hai|thien tai|"
     r"doanh nghiep|dang ky|giai the|thanh lap|tam ngung|"
-    r"lam moi|sinh|tang them|thu|chi|export|import|output|retail|ty dong|khoi luong|dien tich)\b"
+    r"lam moi|sinh|tang them|thu|chi|exports?|imports?|output|retail|production|products?|"
+    r"outcome|investment|enterprises?|carriage|freight|visitors|capital|projects?|ty dong|khoi luong|dien tich)\b"
 )
 _PROGRESS = re.compile(r"\b(?:den ngay|tien do|gieo (?:cay|trong)|den het ngay)\b")
 
@@ -107,6 +108,16 @@ def measure_of_words(text: str) -> Measure | None:
     if _STOCK.search(flat):
         return "stock"
     return "flow" if _FLOW.search(flat) else None
+
+
+def measure_of_title(text: str) -> Measure | None:
+    """What a title says, where the first word that says anything counts: `Diện tích, năng suất …` are flows first."""
+    flat = plain(text)
+    kinds: tuple[tuple[re.Pattern[str], Measure], ...] = (
+        (_CHANGE, "change_pct"), (_GROWN, "index_same_period"), (_RATE, "rate"), (_STOCK, "stock"), (_FLOW, "flow"),
+    )  # fmt: skip
+    found = [(match.start(), at) for at, (pattern, _) in enumerate(kinds) if (match := pattern.search(flat))]
+    return kinds[min(found)[1]][1] if found else None
 
 
 def is_progress(text: str) -> bool:
