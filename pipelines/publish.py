@@ -4,6 +4,9 @@ Decision: a model without a complete card is not published at all, so a gap show
 of it. The human part is `model_cards/<name>/card.yaml`; the rendered card beside it is written from the card as
 published, never by hand. The evaluation installation's bootstrap approval is no review: the bias report stands as
 `not_evaluated` on every card until the review brings it.
+
+Decision: a judgement is put right without training again (`rewrite_card`, `aichung train NAME --card-only`). Every fact
+of the run stays as recorded; the card gets another digest, so that whatever approved the old one no longer holds.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from pipelines.provenance import ROOT
 from pipelines.recipes import Trained
 from registry.canonical import digest, read_document
 from registry.cards import assemble, lint, render_markdown, value_of
+from registry.evidence import read_evidence
 
 CARDS = ROOT / "model_cards"
 HUMAN = "card.yaml"
@@ -91,11 +95,45 @@ def card_of(
     `shelf` holds the other published models, against whose cards shared text is found. Raises InvalidInputError with
     one fault for each blocking finding.
     """
+    return _write(artifact, evaluation, trained.parameters, trained.notes, folder, cards, shelf)
+
+
+def rewrite_card(name: str, shelf: Path, cards: Path = CARDS) -> Card:
+    """The card of the newest published version of a model, with the human part as it stands now.
+
+    Parameters and notes of the run are those of the standing card, which is held against artefact and evaluation first.
+    Raises NotFoundError (nothing published, no human part), IntegrityError (altered), InvalidInputError as `card_of`.
+    """
+    folders = sorted((path.parent for path in shelf.glob(f"{name}/*/{CARD}")), key=_version)
+    if not folders:
+        raise NotFoundError(
+            f"Chưa có mô hình {name} kèm thẻ trong {shelf}.", f"There is no model {name} with a card in {shelf}."
+        )
+    evidence = read_evidence(folders[-1])
+    parameters = value_of(evidence.card, "training.hyperparameters") or {}
+    notes = value_of(evidence.card, "data.preprocessing") or {}
+    require_human_part(name, evidence.artifact.licence, cards)
+    return _write(evidence.artifact, evidence.evaluation, parameters, notes, folders[-1], cards, shelf)
+
+
+def _version(folder: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in folder.name.split("."))
+
+
+def _write(
+    artifact: Artifact,
+    evaluation: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    notes: Mapping[str, Any],
+    folder: Path,
+    cards: Path,
+    shelf: Path,
+) -> Card:
     run = evaluation["run"]
     facts = {
         "run_id": run["id"], "by": f"aichung train {artifact.name}", "at": run["at"], "code_commit": run["code_commit"],
         "environment_digest": run["environment_digest"], "hardware": run["hardware"], "seconds": run["seconds"],
-        "seed": trained.seed, "parameters": dict(trained.parameters), "notes": dict(trained.notes),
+        "seed": run["seed"], "parameters": dict(parameters), "notes": dict(notes),
     }  # fmt: skip
     document = assemble(human_part(artifact.name, cards), facts, evaluation, evaluation["datasets"], artifact)
     tier = str(value_of(document, "classification.control_tier"))
@@ -109,7 +147,9 @@ def card_of(
             code="card-refused",
         )
     text = json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-    (folder / CARD).write_text(text, encoding="utf-8")
+    draft = folder.parent / f".{folder.name}.{CARD}"
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(folder / CARD)
     remarks = tuple(f"{finding.field}: {finding.vi}" for finding in findings)
     return Card(artifact.name, document, digest(document), tier, remarks)
 

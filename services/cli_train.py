@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.publish import CARDS, rewrite_card
 from pipelines.train import train as run_journey
 from registry.bundle import BUNDLED_FOLDER
 from services.cli_home import Home, settings_for
@@ -25,9 +26,15 @@ def train(
     threads: Annotated[int, typer.Option(help="Số luồng | Threads")] = 1,
     quick: Annotated[bool, typer.Option(help="Chạy thử vài giây | A trial of seconds")] = False,
     own_use: Annotated[bool, typer.Option(help="Dùng riêng, không đóng gói | For own use, not bundled")] = False,
+    card_only: Annotated[
+        bool, typer.Option("--card-only", help="Chỉ làm lại thẻ từ model_cards | Only the card, from model_cards")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Huấn luyện, đo và đóng gói một mô hình | Train, measure and publish a model."""
+    if card_only:
+        _rewrite(name, out)
+        return
     settings, started = settings_for(home), time.monotonic()
 
     def log(line: str) -> None:
@@ -46,3 +53,12 @@ def train(
     ]
     show(rows, ("metric", "value", "n", "slice", "dataset", "baseline"), as_json=False)
     print(f"{made.name}@{made.version}  {made.artifact_digest}\n{made.folder}  (MLflow run {made.run_id})")
+
+
+def _rewrite(name: str, out: Path) -> None:
+    """A corrected card for a model that stays as it is; nothing is measured, so nothing else changes."""
+    card = rewrite_card(name, out)
+    card.show(CARDS)
+    for remark in card.remarks:
+        typer.echo(f"! {remark}", err=True)
+    print(f"{card.name}  thẻ | card {card.digest}")

@@ -1,10 +1,13 @@
+import json
 import re
+import shutil
 
 import pytest
 import yaml
 
 from models.artifact import open_artifact, seal
-from pipelines.publish import CARDS, human_part
+from models.errors import IntegrityError, NotFoundError
+from pipelines.publish import CARDS, human_part, rewrite_card
 from pipelines.recipes import RECIPES
 from registry.bundle import BUNDLED_FOLDER
 from registry.cards import assemble, control_tier, lint, render_markdown, value_of
@@ -75,3 +78,46 @@ def test_the_card_states_the_licence_of_the_bundled_weights(name):
 
 def test_every_recipe_has_a_card_and_every_card_a_recipe():
     assert {path.parent.name for path in CARDS.glob("*/card.yaml")} == set(RECIPES)
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    """The released models, in a folder of the test's own."""
+    return shutil.copytree(BUNDLED_FOLDER, tmp_path / "shelf")
+
+
+def test_every_released_card_says_what_its_human_part_says_now(shelf):
+    """Rewritten from the same words, each card is the same to the byte."""
+    for path in sorted(shelf.glob("*/*/card.json")):
+        before = path.read_bytes()
+        rewrite_card(path.parent.parent.name, shelf)
+        assert path.read_bytes() == before, path.parent.parent.name
+
+
+def test_a_judgement_is_put_right_without_touching_what_was_measured(shelf, tmp_path):
+    cards = shutil.copytree(CARDS, tmp_path / "cards")
+    human = cards / "vi-topic" / "card.yaml"
+    human.write_text(human.read_text("utf-8").replace("citation:", "citation: x # ", 1), encoding="utf-8")
+    folder = shelf / "vi-topic" / "1.0.0"
+    standing = json.loads((folder / "card.json").read_text("utf-8"))
+    others = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "card.json"}
+    rewritten = rewrite_card("vi-topic", shelf, cards).document
+    changed = [
+        (section, field) for section, fields in rewritten.items() if isinstance(fields, dict)
+        for field in fields if fields[field] != standing[section].get(field)
+    ]  # fmt: skip
+    assert changed == [("identity", "citation")]
+    assert {path: path.read_bytes() for path in others} == others
+    assert json.loads((folder / "card.json").read_text("utf-8")) == rewritten
+    assert [path.name for path in folder.parent.iterdir()] == ["1.0.0"]
+
+
+def test_a_card_is_not_rewritten_over_altered_evidence_or_for_nothing(shelf):
+    evaluation = shelf / "vi-topic" / "1.0.0" / "evaluation.json"
+    evaluation.write_text(
+        evaluation.read_text("utf-8").replace('"artifact_digest": "sha256:', '"artifact_digest": "', 1)
+    )
+    with pytest.raises(IntegrityError):
+        rewrite_card("vi-topic", shelf)
+    with pytest.raises(NotFoundError):
+        rewrite_card("vi-nothing", shelf)
