@@ -281,6 +281,7 @@ def _spanned(table: Table, labels: Sequence[Label], context: Context, still: Ope
     """The periods that run down the rows; the surroundings give the year that none of them has."""
     rows = sort_rows(list(labels), table.columns, keep_totals=True, around=context.around)
     names = sorted({row.period.name for row in rows if row.period is not None and row.period.name is not None})
+    still.unlabelled += [row.row for row in rows if row.kind == "data" and row.period is None]
     still.yearless = any(row.period is not None and row.period.name is None for row in rows)
     if not names:
         return table
@@ -300,7 +301,8 @@ def _counted(table: Table, rows: Sequence[Row], labels: Sequence[Label], still: 
     kinds = Counter(row.kind for row in body_rows(table, rows))
     counts = RowCounts(kinds["data"], kinds["total"], kinds["subtotal"], kinds["note"])
     named = {label.row for label in labels if label.figures and label.path}
-    still.unlabelled[:] = [row for row in still.unlabelled if row not in named]
+    if not any(column.role == "time" for column in table.columns):
+        still.unlabelled[:] = [row for row in still.unlabelled if row not in named]
     return replace(table, rows=counts, markers=_markers(table, rows))
 
 

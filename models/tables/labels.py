@@ -24,7 +24,7 @@ from models.tables.phrases import plain, tidy
 from models.tables.units import bracketed_unit, is_unit, without_unit
 
 _NUMBERING = re.compile(
-    r"(?:(?P<letter>[A-HJ-Z]|[IVX]{1,4})\s*[.)/-]\s*|(?P<digit>\d{1,2}(?:\.\d{1,2})*)\s*[.)]\s*)(?=\S)"
+    r"(?:(?P<letter>[A-HJ-Z]|[IVX]{1,4}|[a-h](?=[.)]))\s*[.)/-]\s*|(?P<digit>\d{1,2}(?:\.\d{1,2})*)\s*[.)]\s*)(?=\S)"
 )
 _DASH = re.compile(r"[-+–•*]\s*")
 _OF_WHICH = re.compile(r"^(?:trong do|td|chia ra|gom|bao gom|of which)\s*:?\s*")
@@ -156,7 +156,7 @@ def _depth(column: int, text: str) -> tuple[tuple[int, int, int], str]:
         rank = -1
         name = name[numbered.end() :]
         if letter:  # A before I before all that is not numbered so, wherever it stands
-            return (-1, 0 if letter[0] not in "IVX" else 1, 0), name.rstrip(" :")
+            return (-1, 1 if letter[0] in "IVX" else 2 if letter.islower() else 0, 0), name.rstrip(" :")
     elif dashed := _DASH.match(name):
         rank = 1
         name = name[dashed.end() :]

@@ -55,15 +55,17 @@ def observe_grid(index: int, table: Table, rows: tuple[Row, ...], *, totals: boo
             if value is None and marker is None:
                 continue
             unit = _unit(body, column, units)
+            measure = _measure(body, column, unit)
             yield Observation(
-                index, _name(base, body, column), body.place.code if body.place else None,
-                body.place.name if body.place else None, period, _measure(body, column, unit), unit, value, marker,
+                index, _name(base, body, column, measure), body.place.code if body.place else None,
+                body.place.name if body.place else None, period, measure, unit, value, marker,
                 table.sheet, cell_name(body.row, column.index),
             )  # fmt: skip
 
 
-def _name(base: str, body: BodyRow, column: Column) -> str:
-    return SEPARATOR.join(part for part in (base, *body.path, column.series) if part)
+def _name(base: str, body: BodyRow, column: Column, measure: Measure | None) -> str:
+    summed = "cộng dồn" if column.measure == "ytd" and measure != "ytd" else None  # a mean since January is its own series
+    return SEPARATOR.join(part for part in (base, *body.path, column.series, summed) if part)
 
 
 def _unit(body: BodyRow, column: Column, units: Mapping[int, str]) -> str | None:

@@ -215,4 +215,9 @@ _BESIDE = {
     "chinh thuc",
     "u",
     "sb",
+    "estimate",
+    "estimate of",
+    "of",
+    "year",
+    "preliminary",
 }
