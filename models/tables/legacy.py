@@ -18,7 +18,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -34,20 +34,25 @@ _FONTS = {"tcvn3": tcvn3, "vni": vni}
 _WORD = re.compile(r"(?:[^\W\d_]|[\u00a1-\u00af\u00b5-\u00b8\u00bb-\u00be\u00d7\u00f7\u00b9\u0300-\u0323])+")
 _SIGNS = re.compile(r"[\u00a1-\u00af\u00b5-\u00b9\u00bb-\u00be\u00d7\u00f7]")
 _SIGN_BETWEEN = re.compile(r"[^\W\d_][\u00a1-\u00af\u00b5-\u00b9\u00bb-\u00be\u00d7\u00f7][^\W\d_]")
+_LONE = frozenset("§«¤¶¸µ¬")
+"""Signs that stand for a word of one letter, as in *« t«*; never evidence."""
 _UNITS = frozenset({"µg", "µm", "µl", "µs", "µmol", "µsv", "µw", "µv"})
 _LATIN = re.compile(r"[\u0080-\u00ff]")
 _UNICODE = re.compile(r"[ăđơưĩũĂĐƠƯĨŨ\u1ea0-\u1ef9]")
 _SURE = 3
 """So many different words are evidence enough for a sheet; a cell of its own needs two, all of them Vietnamese."""
+_FEW = 20
+"""A font that has less than one word for so many in Unicode is chance, as long as no sign of it stands in the cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the words of some cells say: different words for either font, and words that are Unicode Vietnamese."""
+    """What the words of some cells say: different words for either font, Unicode Vietnamese ones, and foreign ones."""
 
     tcvn3: int = 0
     vni: int = 0
     unicode: int = 0
+    foreign: int = 0
 
     @property
     def font(self) -> Font:
@@ -59,6 +64,11 @@ class Evidence:
         """Words for that font."""
         return max(self.tcvn3, self.vni)
 
+    @property
+    def speaks(self) -> bool:
+        """Whether there is enough to trust a word that has no sign of the font."""
+        return self.words >= max(_SURE, self.foreign) and self.words * _FEW >= self.unicode
+
 
 def convert(sheet: Sheet, beside: Evidence | None = None) -> tuple[Sheet, Conversion]:
     """The sheet with its legacy text made Unicode (NFC), and what was done.
@@ -67,7 +77,7 @@ def convert(sheet: Sheet, beside: Evidence | None = None) -> tuple[Sheet, Conver
     """
     found = gather(sheet)
     if beside is not None and not found.words:
-        found = Evidence(beside.tcvn3, beside.vni, max(found.unicode, 1) if found.unicode else 0)
+        found = replace(beside, unicode=found.unicode)
     composed = tuple(tuple(_composed(value) for value in row) for row in sheet.rows)
     rows = _rewritten(composed, found) if found.words else composed
     if rows != composed:
@@ -80,7 +90,7 @@ def convert(sheet: Sheet, beside: Evidence | None = None) -> tuple[Sheet, Conver
 def convert_all(sheets: Sequence[Sheet]) -> list[tuple[Sheet, Conversion]]:
     """Every sheet of a workbook, each with what the others say about it."""
     parts = [gather(sheet) for sheet in sheets]
-    whole = Evidence(sum(p.tcvn3 for p in parts), sum(p.vni for p in parts), sum(p.unicode for p in parts))
+    whole = Evidence(*(sum(column) for column in zip(*map(astuple, parts), strict=True)))
     return [convert(sheet, whole) for sheet in sheets]
 
 
@@ -91,19 +101,20 @@ def gather(sheet: Sheet) -> Evidence:
     for word in words:
         votes = {font: vote(word, font) for font in ("tcvn3", "vni")}
         score.update(font for font, said in votes.items() if said == "for")
+        score["foreign"] += set(votes.values()) == {"odd"} and not _SIGNS.search(word)
         score["unicode"] += _UNICODE.search(word) is not None and is_syllable(word)
-    return Evidence(score["tcvn3"], score["vni"], score["unicode"])
+    return Evidence(score["tcvn3"], score["vni"], score["unicode"], score["foreign"])
 
 
 @lru_cache(maxsize=65_536)
 def vote(word: str, font: Font) -> Vote:
     """What one word says for a font."""
     read = _FONTS[font](word)
-    if read == word or word.casefold().replace("μ", "µ") in _UNITS:
-        return "plain"
+    if read == word or word.casefold().replace("μ", "µ") in _UNITS or (len(word) == 1 and _SIGNS.match(word)):
+        return "odd" if word in _LONE else "plain"
     after, before = is_syllable(read), is_syllable(word)
     if after:
-        return "open" if before else "for"
+        return "for" if not before else "against" if _UNICODE.search(word) else "open"
     return "against" if before else "odd"
 
 
@@ -131,7 +142,8 @@ def _rewritten(rows: tuple[Row, ...], found: Evidence) -> tuple[Row, ...]:
                 says = _says(value, font, found)
                 if says is not None:
                     leaning[column] = says
-                cells.append(_read(value, font, leaning.get(column, whole)))
+                inside = leaning.get(column, whole)
+                cells.append(value if says is False else _read(value, font, inside))
             else:
                 if isinstance(value, str) and _UNICODE.search(value):
                     leaning[column] = False
@@ -145,7 +157,7 @@ def _says(text: str, font: Font, found: Evidence) -> bool | None:
     votes = Counter(vote(word, font) for word in _WORD.findall(text) if not word.isascii())
     if not votes["for"]:
         return False if votes["against"] or _UNICODE.search(text) else None
-    if found.words >= _SURE or _SIGNS.search(text):
+    if found.speaks or _SIGNS.search(text):
         return True
     words = _WORD.findall(_read(text, font, True))
     return len(words) > 1 and all(is_syllable(word) for word in words)
@@ -173,7 +185,9 @@ def _read(text: str, font: Font, inside: bool) -> str:
 
 def _is_odd_but_ours(word: str, inside: bool) -> bool:
     """Whether what is no syllable is in the font all the same: abbreviations and foreign names (*§BSCL, Brun©y*)."""
-    if word == "§" or (len(word) > 1 and _SIGNS.search(word)):
+    if word in _LONE:
+        return inside
+    if len(word) > 1 and _SIGNS.search(word):
         return inside or _SIGN_BETWEEN.search(word) is not None
     return False
 
