@@ -1,4 +1,4 @@
-"""Ray Serve's door: the only file that imports Ray.
+"""Ray Serve's door (`services.executor` is Ray's door for jobs; no other file imports Ray).
 
 Decisions, each measured or forced (Ray 2.60):
 - HAProxy ingress and throughput mode together, set before Ray starts; one without the other is slower than neither.
@@ -129,6 +129,12 @@ def _start(settings: Settings, temporary: Path) -> None:
         bound = _application(cast(FamilyName, application.name), options)
         targets.append(serve.RunTarget(bound, name=application.name, route_prefix=application.route_prefix))
     serve.run_many(targets)
+
+
+def address() -> str:
+    """Where the worker of the jobs finds this Ray."""
+    found: str = ray.get_runtime_context().gcs_address
+    return found
 
 
 def stop() -> None:

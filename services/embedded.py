@@ -24,6 +24,8 @@ from services.launch import temporary_folder
 from services.ports import Ports, claim, plan
 from services.processes import MARK, end_leftovers, hold
 from services.settings import Settings
+from services.supervision import EXECUTOR, worker_command
+from services.supervision import Keeper as JobKeeper
 
 WATCH_SECONDS = 5.0
 SILENCE_SECONDS = 60.0
@@ -37,14 +39,22 @@ def run(settings: Settings) -> int:
         end_leftovers(mark)
         _claim(settings, plan(settings.http_port))
         keeper = prepare(settings)
+        jobs: JobKeeper | None = None
         try:
             keeper.start()
             _listen()
             _start(settings, temporary_folder(mark))
+            command = worker_command(deployment.address())
+            jobs = JobKeeper(keeper.database, EXECUTOR, command, settings.home / "logs" / "worker.out")
+            jobs.start()
+            _announce(settings)
             return _watch(settings)
         except KeyboardInterrupt:
             return 0
         finally:
+            _ignore_signals()
+            if jobs is not None:
+                jobs.close()
             _stop(mark)
             keeper.close()
 
@@ -80,6 +90,9 @@ def _start(settings: Settings, folder: Path) -> None:
                 f"The platform was not ready after {settings.ready_seconds:.0f} s; see {settings.home}/logs.",
             )
         time.sleep(0.1)
+
+
+def _announce(settings: Settings) -> None:
     print(f"AI Chung ready: http://{settings.http_host}:{settings.http_port}", flush=True)
 
 

@@ -27,8 +27,10 @@ from registry.checkpoints import Checkpointer
 from registry.database import Database
 from registry.founding import found
 from registry.ledger import Ledger
+from registry.objects import Objects
 from registry.signatures import PublicKey, Signer
 from registry.sql_store import SqlStore
+from registry.storage import owned
 from registry.store import Store
 from registry.tables import facts
 from services.evaluation import found_evaluation
@@ -156,7 +158,7 @@ class Keeper:
 
     def __init__(self, database: Database, checkpoints: Checkpointer) -> None:
         """Made by `prepare`."""
-        self._database = database
+        self.database = database
         self._checkpoints = checkpoints
 
     def start(self) -> None:
@@ -166,7 +168,7 @@ class Keeper:
     def close(self) -> None:
         """Write the last checkpoint and let go of the database."""
         self._checkpoints.close()
-        self._database.close()
+        self.database.close()
 
 
 def prepare(settings: Settings, clock: Callable[[], float] = time.time) -> Keeper:
@@ -182,6 +184,7 @@ def prepare(settings: Settings, clock: Callable[[], float] = time.time) -> Keepe
     database = found(settings.database, marker=settings.home / "database.marker", clock=clock)
     try:
         findings = _furnish(settings, database, clock)
+        Objects(settings.objects).sweep(*owned(database))
         signer = Signer.load_or_create(keys_folder(settings) / f"{CHECKPOINT}.key", CHECKPOINT)
         checkpoints = Checkpointer(
             database, settings.home / "checkpoints", signer, clock=clock, interval_seconds=settings.checkpoint_seconds

@@ -46,6 +46,8 @@ class Settings:
     ledger_commit_seconds: float = _knob(0.04, "group commit interval of the ledger; at most 0.05")
     checkpoint_seconds: float = _knob(60.0, "interval of the signed ledger checkpoints outside the database")
     ready_seconds: float = _knob(120.0, "how long `aichung serve` waits for the first answer before it gives up")
+    job_places: int = _knob(2, "chunks of jobs computed at once, each in a process of Ray that lives while jobs run")
+    job_idle_seconds: float = _knob(120.0, "the worker of the jobs ends after this long without a job")
     tracking_idle_seconds: float = _knob(900.0, "the tracking server sleeps after this long without a request")
 
     @classmethod
@@ -65,6 +67,16 @@ class Settings:
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
         return self.database_url or f"sqlite:///{self.home.resolve() / 'aichung.db'}"
+
+    @property
+    def jobs_database(self) -> str:
+        """The SQLAlchemy URL of the workflows' own database (DBOS)."""
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'jobs.db'}"
+
+    @property
+    def objects(self) -> Path:
+        """Where files, inline data and results lie."""
+        return self.home.resolve() / "objects"
 
     @classmethod
     def table(cls) -> list[tuple[str, str, str]]:
@@ -100,11 +112,11 @@ def _check(settings: Settings) -> None:
         raise _wrong("AICHUNG_DATABASE_URL", "postgresql+psycopg://… (production)")
     if not re.fullmatch(r"[0-9A-Za-z.:\-]{1,255}", settings.http_host):
         raise _wrong("AICHUNG_HTTP_HOST", "an address or host name")
-    for name in ("inference_threads", "inference_queue", "memory_models", "log_bytes", "log_files"):
+    for name in ("inference_threads", "inference_queue", "memory_models", "log_bytes", "log_files", "job_places"):
         if getattr(settings, name) < 1:
             raise _wrong(PREFIX + name.upper(), "≥ 1")
     for name in ("deadline_seconds", "metrics_flush_seconds", "poll_seconds", "ledger_commit_seconds",
-                 "checkpoint_seconds", "ready_seconds", "tracking_idle_seconds"):  # fmt: skip
+                 "checkpoint_seconds", "ready_seconds", "tracking_idle_seconds", "job_idle_seconds"):  # fmt: skip
         if not 0 < getattr(settings, name) < 86_400:
             raise _wrong(PREFIX + name.upper(), "0–86400 s")
     if settings.poll_seconds > 1.0:

@@ -1,29 +1,80 @@
-"""How a job reads its file: by the reading that was given, or by the guess that the file suggests."""
+"""How a job reads its file: by the reading that was given, by the tenant's pattern, or by the guess that it accepted.
+
+Decision: an open question stops the job (`questions`) unless a reading was given or the guess was accepted; what the
+figures then are is `models.tables`' word alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from models.errors import InvalidInputError
-from pipelines.jobs.work import Facts
+from models.tables.cells import read_workbook
+from models.tables.grid import Workbook
+from models.tables.reading import (
+    Reading,
+    TableSeries,
+    apply_pattern,
+    fingerprint,
+    gather,
+    observe,
+    read,
+    reading_from_dict,
+    reading_to_dict,
+)
 from registry.objects import Objects
+
+Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesRead:
-    """The series of a file, or the questions that stand before them."""
+class Opened:
+    """A file with the reading in force, or with the questions that stand before it."""
 
-    series: Sequence[Any]
-    reading: Mapping[str, Any]
-    fingerprint: str
+    workbook: Workbook
+    reading: Reading
     questions: Sequence[Mapping[str, Any]] = ()
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """The reading as JSON."""
+        return reading_to_dict(self.reading)
 
-class Intake:
-    """Reads files through models.tables."""
+    @property
+    def fingerprint(self) -> str:
+        """The digest of the file's headings."""
+        return fingerprint(self.workbook)
 
-    def series(self, objects: Objects, facts: Facts) -> SeriesRead:
-        """The series of the job's file. Raises InvalidInputError, NotFoundError when the file is gone."""
-        raise InvalidInputError("Chưa đọc được tệp.", "Files cannot be read yet.", code="unsupported-option")
+
+def open_file(objects: Objects, facts: Facts) -> Opened:
+    """The job's file as it is to be read. Raises InvalidInputError, NotFoundError when the file is gone.
+
+    `facts`: file {object, sha256, filename}, reading?, pattern?, accept_guess.
+    """
+    file = facts["file"]
+    path: Path = objects.check(file["object"], file["sha256"])
+    workbook = read_workbook(path, file["filename"])
+    if facts.get("reading") is not None:
+        return Opened(workbook, reading_from_dict(facts["reading"]))
+    reading = read(workbook)
+    if facts.get("pattern") is not None:
+        reading = apply_pattern(reading_from_dict(facts["pattern"]), reading)
+    if reading.questions and not facts.get("accept_guess"):
+        return Opened(workbook, reading, [asdict(question) for question in reading.questions])
+    return Opened(workbook, reading)
+
+
+def series_of_file(opened: Opened) -> list[TableSeries]:
+    """The series of a file. Raises InvalidInputError (`no-series`) when it holds none."""
+    found = gather(observe(opened.reading, opened.workbook))
+    if not found:
+        raise InvalidInputError.at(
+            "/input/file_id",
+            "Không tìm thấy chuỗi số liệu theo thời gian trong tệp; hãy kiểm tra cách đọc.",
+            "The file holds no series over time; look at its reading.",
+            code="no-series",
+        )
+    return found

@@ -22,9 +22,10 @@ from models.anomaly.alarms import BUDGET_LEVEL, steps_a_year, within_budget
 from models.calendar import Axis, Frequency
 from models.contract import Model
 from models.errors import NotFoundError, PlatformError
+from models.tables.reading import TableSeries
 from models.values import AnomalyOptions, Series, Warned
 from pipelines.jobs.finishing import Outcome
-from pipelines.jobs.intake import Intake
+from pipelines.jobs.intake import open_file, series_of_file
 from pipelines.jobs.outcome import record_of, series_of
 from pipelines.jobs.parcels import packed, unpack
 from pipelines.jobs.work import Bench, Facts, as_facts, of_item, source_gone
@@ -73,26 +74,29 @@ class SeriesWork:
 
     unit = "series"
 
-    def __init__(self, task: str, dialect: SeriesDialect, intake: Intake | None = None) -> None:
-        """`intake` reads files; without it a job takes inline data only."""
+    def __init__(self, task: str, dialect: SeriesDialect) -> None:
+        """`task` is the task whose model does it, `dialect` the synchronous endpoint's."""
         self.task = task
         self._dialect = dialect
-        self._intake = intake or Intake()
 
     def plan(self, bench: Bench, facts: Facts) -> dict[str, Any]:
         """See Work."""
         options = self._dialect.options(facts["parameters"])
         model = bench.model(facts["model"])
+        reading = None
         try:
             if facts.get("data") is None:
-                read = self._intake.series(bench.objects, facts)
-                if read.questions:
-                    return {"questions": list(read.questions), "reading": read.reading, "fingerprint": read.fingerprint}
-                items, reading = _from_tables(read.series), read.reading
+                opened = open_file(bench.objects, facts)
+                reading = opened.document
+                if opened.questions:
+                    return {
+                        "questions": list(opened.questions), "reading": reading, "fingerprint": opened.fingerprint,
+                    }  # fmt: skip
+                items = _from_tables(series_of_file(opened))
             else:
                 data = facts["data"]
                 sent = bench.objects.check(data["object"], data["sha256"]).read_bytes()
-                items, reading = iter(self._dialect.take(sent)), None
+                items = iter(self._dialect.take(sent))
         except NotFoundError as error:
             raise source_gone(error) from error
         pace = _pace(bench, str(facts["model"]["artifact"]), model) * self._dialect.effort(options)
@@ -180,7 +184,7 @@ def _groups(items: Iterator[Sent], pace: float) -> Iterator[list[Sent]]:
         yield group
 
 
-def _from_tables(series: Sequence[Any]) -> Iterator[Sent]:
+def _from_tables(series: Sequence[TableSeries]) -> Iterator[Sent]:
     """The series of a file (`models.tables`); their names are made unique by place, unit and number."""
     taken: set[str] = set()
     for one in series:
