@@ -12,7 +12,9 @@ import unicodedata
 from typing import Final
 
 WINDOW: Final = 60
-WORDS: Final = ("MẬT", "mật", "Mật", "MAT", "mat", "Mat")
+WORDS: Final = ("MAT", "mat", "Mat")
+SIGNS: Final = ("Ậ", "ậ")  # one sign is found much faster than a word
+DECOMPOSED: Final = ("\u0323", "\u0302")  # dot below, circumflex: one of them stands in every other spelling of Ậ
 MARK: Final = re.compile(r"(?<!\w)(?:(?:TUYỆT|TUYET|TỐI|TOI)[ \t]{1,3}(?:MẬT|MAT)|MẬT)(?!\w)")
 LABEL: Final = re.compile(r"(?i)(?:độ mật|do mat|mức độ mật)[ \t]*[:：]?[ \t]*\W{0,3}$")
 LABELLED: Final = re.compile(
@@ -22,9 +24,9 @@ LABELLED: Final = re.compile(
 
 def is_marked(text: str) -> bool:
     """Whether a secrecy mark stands in the text as a heading."""
-    if not unicodedata.is_normalized("NFC", text):
+    if DECOMPOSED[0] in text or DECOMPOSED[1] in text:
         text = unicodedata.normalize("NFC", text)
-    if not any(word in text for word in WORDS):
+    if not (SIGNS[0] in text or SIGNS[1] in text or any(word in text for word in WORDS)):
         return False
     if "MẬT" in text or "MAT" in text:
         for found in MARK.finditer(text):

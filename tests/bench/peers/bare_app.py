@@ -1,12 +1,14 @@
 """The deployments of `bare_ingress`: in a module of their own, because replicas import them by name."""
 
-from __future__ import annotations
-
 import msgspec
 from fastapi import FastAPI
+from pydantic import BaseModel
 from ray import serve
 
 from tests.bench.peers.work import Peer
+
+
+QUIET = {"log_level": "WARNING", "enable_access_log": False}
 
 
 class Document(msgspec.Struct):
@@ -48,11 +50,33 @@ class Bare:
         await send({"type": "http.response.body", "body": answer})
 
 
-@serve.deployment(name="nlp", max_ongoing_requests=512)
+@serve.deployment(name="nlp", max_ongoing_requests=512, logging_config=QUIET)
 @serve.ingress()
-class Tuned:
+class Raw:
     def __serve_build_asgi_app__(self):
         return Bare()
+
+
+class EchoDocument(BaseModel):
+    id: str
+    text: str
+
+
+class EchoRequest(BaseModel):
+    documents: list[EchoDocument]
+
+
+echo_app = FastAPI()
+
+
+@serve.deployment(name="nlp", max_ongoing_requests=512, logging_config=QUIET)
+@serve.ingress(echo_app)
+class Echo:
+    """The reference's own application (FastAPI and pydantic) behind our ingress."""
+
+    @echo_app.post("/echo")
+    async def echo(self, body: EchoRequest) -> EchoRequest:
+        return body
 
 
 default_app = FastAPI()
