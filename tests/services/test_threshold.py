@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
-from services.threshold import cleaned, middlewares
+from services.threshold import UNWATCHED, Threshold, cleaned, middlewares
 
 PLAIN = [(b"host", b"a"), (b"authorization", b"Bearer b"), (b"content-type", b"application/json")]
 
@@ -35,3 +38,14 @@ def test_everything_else_passes_in_order_and_doubled_headers_stay_doubled():
 
 def test_the_hook_gives_the_server_one_middleware():
     assert [type(middleware).__name__ for middleware in middlewares()] == ["Middleware"]
+
+
+def test_the_server_hears_from_us_alone_that_it_need_not_watch_the_client():
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["headers"])
+
+    scope = {"type": "http", "headers": [*PLAIN, (b"x-request-disconnect-disabled", b"?0")]}
+    asyncio.run(Threshold(app)(scope, None, None))  # type: ignore[arg-type]
+    assert seen == [[*PLAIN, UNWATCHED]]

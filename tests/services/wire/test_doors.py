@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -113,6 +114,37 @@ def test_a_client_that_leaves_is_logged_and_nothing_is_sent(place: Place):
         return sent
 
     assert asyncio.run(go()) == []
+
+
+def test_a_stream_ends_when_its_client_leaves(place: Place):
+    ended: list[str] = []
+    gone = asyncio.Event()
+
+    async def parts() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x"
+                await asyncio.sleep(0.01)
+        finally:
+            ended.append("closed")
+
+    async def handler(call: Call, body: None) -> Reply:
+        return Reply(parts())
+
+    async def receive() -> Any:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(event: Any) -> None:
+        if event.get("body"):
+            gone.set()
+
+    row = Endpoint(method="GET", path="/v1/stream", handler=handler, summary=Note("Dòng", "Stream"), public=True)
+    house = place.house
+    doors = Doors([row], identity=house.identity, quota=house.quota, recorder=house.recorder, telemetry=house.telemetry)
+    scope = {"type": "http", "method": "GET", "path": "/v1/stream", "query_string": b"", "headers": []}
+    asyncio.run(asyncio.wait_for(doors(scope, receive, send), 5))
+    assert ended == ["closed"]
 
 
 def test_an_endpoint_on_its_way_out_says_so_and_then_is_gone(place: Place):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
 
 from services.callers import Limits
 from tests.services.refusals import SEGMENT, docs
@@ -74,24 +78,46 @@ def test_a_call_over_its_deadline_is_504_and_recorded(tmp_path: Path):
         place.close()
 
 
-def test_a_client_that_left_stops_the_rest_of_a_long_call(tmp_path: Path):
+async def cancelled(place: Place, body: object) -> None:
+    """A server that cancels the call of a client that left."""
+    task = asyncio.create_task(many(place, body, 1))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def told(place: Place, body: object) -> None:
+    """A server that tells of a client that left: the doors watch by themselves."""
+    messages = [{"type": "http.request", "body": json.dumps(body).encode()}]
+
+    async def receive() -> Any:
+        if messages:
+            return messages.pop()
+        await asyncio.sleep(0.1)
+        return {"type": "http.disconnect"}
+
+    async def send(event: Any) -> None:
+        raise AssertionError("nobody is left to be answered")
+
+    headers = [(b"authorization", f"Bearer {place.keys['ministry']}".encode()), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": SEGMENT, "query_string": b"", "headers": headers}
+    await place.app(scope, receive, send)
+
+
+@pytest.mark.parametrize("way_out", [cancelled, told])
+def test_a_client_that_left_stops_the_rest_of_a_long_call(tmp_path: Path, way_out: Callable[..., Any]):
     place = small_house(tmp_path, models=ONE, threads=1)
     try:
         place.registry.add("slow", "text.segment/1", seconds=0.3)
         place.house.handles.refresh()
         place.house.handles.open(place.house.store.entry("slow", "1.0.0"))
 
-        async def leave() -> None:
-            task = asyncio.create_task(many(place, docs(*["abc"] * 20, model="slow"), 1))
-            await asyncio.sleep(0.1)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        place.runner.run(leave())
+        place.runner.run(way_out(place, docs(*["abc"] * 20, model="slow")))
         started = time.perf_counter()
         place.house.inference.close()
         assert time.perf_counter() - started < 2
-        assert any(r["event"] == "refuse.inference" and r["status"] == 499 for r in place.records())
+        left = next(r for r in place.records() if r["event"] == "refuse.inference")
+        assert (left["status"], left["error_code"]) == (499, "client-gone")
     finally:
         place.close()
 
