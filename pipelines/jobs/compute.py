@@ -9,6 +9,7 @@ Decisions
 - An answer says what happened: `done`, `refused` (the task cannot be done, and why), or `broken` (a fault of the code).
   A computation that gave no answer at all is `ComputeLostError`: its process died or was ended.
 - Tenants take turns task by task, so a job of one tenant waits for at most one task of each other tenant and place.
+- The place that computed last computes next, so one job at a time needs one place, kept warm, and not all of them.
 - A job that was abandoned loses its waiting tasks at once; a task that still runs is ended after a grace.
 """
 
@@ -115,7 +116,9 @@ class Pool:
         self._turns = Turns()
         self._running: dict[int, Task] = {}
         self._abandoned: dict[str, float] = {}
-        self._ready = threading.Condition()
+        self._lock = threading.Lock()
+        self._bells = [threading.Condition(self._lock) for _ in runners]
+        self._idle: list[int] = []
         self._closed = False
         self._threads = [
             threading.Thread(target=self._serve, args=(number, runner), name=f"compute-{number}", daemon=True)
@@ -132,58 +135,64 @@ class Pool:
     def submit(self, task: Task) -> Future[Answer]:
         """See Compute."""
         future: Future[Answer] = Future()
-        with self._ready:
+        with self._lock:
             if self._closed:
                 raise ComputeLostError("Đang dừng.", "Stopping.")
             self._abandoned.pop(task.job_id, None)
             self._turns.put(task, future)
-            self._ready.notify()
+            if self._idle:
+                self._bells[self._idle.pop()].notify()
         return future
 
     def abandon(self, job_id: str) -> None:
         """See Compute."""
-        with self._ready:
+        with self._lock:
             self._turns.drop(job_id)
             if any(task.job_id == job_id for task in self._running.values()):
                 self._abandoned[job_id] = time.monotonic() + ABANDON_SECONDS
 
     def close(self) -> None:
         """See Compute."""
-        with self._ready:
+        with self._lock:
             self._closed = True
-            self._ready.notify_all()
+            for bell in self._bells:
+                bell.notify()
         for thread in self._threads:
             thread.join(5.0)
 
     def _serve(self, number: int, runner: Runner) -> None:
         """One runner's life: take, compute, answer; rest when there is nothing to do."""
         while not self._closed:
-            taken = self._next()
+            taken = self._next(number)
             if taken is None:
                 runner.rest()
                 continue
             task, future = taken
-            self._running[number] = task
             try:
                 future.set_result(runner.run(task, lambda job_id=task.job_id: self._unwanted(job_id)))  # type: ignore[misc]
             except BaseException as error:  # whatever it was, the waiting side must hear of it
                 future.set_exception(error)
-            with self._ready:
+            with self._lock:
                 del self._running[number]
                 if all(other.job_id != task.job_id for other in self._running.values()):
                     self._abandoned.pop(task.job_id, None)
         runner.rest()
 
-    def _next(self) -> tuple[Task, Future[Answer]] | None:
+    def _next(self, number: int) -> tuple[Task, Future[Answer]] | None:
         """The next task; None after `idle_seconds` without one, or at the end."""
-        with self._ready:
+        with self._lock:
             until = time.monotonic() + self._idle_seconds
             while not self._closed:
                 taken = self._turns.take()
                 if taken is not None:
+                    self._running[number] = taken[0]
                     return taken
-                if not self._ready.wait(max(0.0, until - time.monotonic())):
-                    return None
+                if number not in self._idle:
+                    self._idle.append(number)
+                if not self._bells[number].wait(max(0.0, until - time.monotonic())):
+                    break
+            if number in self._idle:
+                self._idle.remove(number)
             return None
 
     def _unwanted(self, job_id: str) -> bool:
