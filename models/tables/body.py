@@ -61,18 +61,21 @@ def body_rows(table: Table, rows: Sequence[Row]) -> list[BodyRow]:
     values = [column.index for column in table.columns if column.role == "value"]
     last = min(bottom + 1, len(rows))
     found = read_labels(rows, first, last, labels, unit, values)
-    return sort_rows(found, table.columns, keep_totals=table.totals == "series")
+    year = (table.period.first or "")[:4]
+    around = Period("Y", int(year)) if year.isdigit() else None
+    return sort_rows(found, table.columns, keep_totals=table.totals == "series", around=around)
 
 
-def sort_rows(labels: list[Label], columns: Sequence[Column], *, keep_totals: bool) -> list[BodyRow]:
+def sort_rows(
+    labels: list[Label], columns: Sequence[Column], *, keep_totals: bool, around: Period | None = None
+) -> list[BodyRow]:
     """Give each label its kind, place and period."""
     kinds = {column.role for column in columns}
-    return _dated(labels) if "time" in kinds else _placed(labels, "place" in kinds, keep_totals)
+    return _dated(labels, around) if "time" in kinds else _placed(labels, "place" in kinds, keep_totals)
 
 
-def _dated(labels: list[Label]) -> list[BodyRow]:
+def _dated(labels: list[Label], around: Period | None) -> list[BodyRow]:
     """Rows that are periods: a year standing above its quarters completes them."""
-    around: Period | None = None
     found: list[BodyRow] = []
     for label in labels:
         period = label.period.within(around) if label.period else None

@@ -50,6 +50,7 @@ class Open:
     headless: bool = False
     unlabelled: list[int] = field(default_factory=list)
     abbreviated: bool = False
+    swapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def guess_table(layout: Layout, block: Block, date: FileDate, before: str) -> Gu
     columns = [Column(c, _name(paths, c), role, "period" if timed else "text") for c in labels]
     columns += ignored
     columns += _measured(sheet, [(c, paths[c]) for c in values], context, date, still, timed=timed)
+    columns = _unswapped(columns, still)
     columns += [Column(c, "", "ignore") for c in still.unnamed]
     columns.sort(key=lambda column: column.index)
     still.headless = not block.header
@@ -218,6 +220,30 @@ def _measured(
                    series=heading.series or None, revision=heading.revision)
         )  # fmt: skip
     return columns
+
+
+_ISO = re.compile(r"(?:19|20)\d\d-\d\d-\d\d")
+
+
+def _unswapped(columns: list[Column], still: Open) -> list[Column]:
+    """Dates in headings whose day and month a spreadsheet took the wrong way round (1/8/2013 as 8 January).
+
+    The other columns tell the month that the table is about.
+    """
+    months = Counter(c.period for c in columns if c.period and frequency_of(c.period) == "M" and "?" not in c.period)
+    if not months:
+        return columns
+    near = int(months.most_common(1)[0][0][5:7])
+    fixed: list[Column] = []
+    for column in columns:
+        period = column.period or ""
+        if _ISO.search(column.name) and frequency_of(period) == "D":
+            month, day = int(period[5:7]), int(period[8:10])
+            if abs(month - near) > 1 and abs(day - near) <= 1:
+                column = replace(column, period=f"{period[:5]}{day:02d}-{month:02d}")
+                still.swapped = True
+        fixed.append(column)
+    return fixed
 
 
 def _dated(index: int, heading: Heading, date: FileDate, still: Open) -> str | None:

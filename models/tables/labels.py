@@ -24,13 +24,15 @@ from models.tables.phrases import plain, tidy
 from models.tables.units import bracketed_unit, is_unit, without_unit
 
 _NUMBERING = re.compile(
-    r"(?:(?P<letter>[A-HJ-Z]|[IVX]{1,4}|[a-h](?=[.)]))\s*[.)/-]\s*|(?P<digit>\d{1,2}(?:\.\d{1,2})*)\s*[.)]\s*)(?=\S)"
+    r"(?:(?P<letter>[A-HJ-Z]|[IVX]{1,4}|[a-h](?=[.)]))(?:\s*[.)/]\s*|\s*-\s+)|(?P<digit>\d{1,2}(?:\.\d{1,2})*)\s*[.)]\s*)(?=\S)"
 )
 _DASH = re.compile(r"[-+–•*]\s*")
 _OF_WHICH = re.compile(r"^(?:trong do|td|chia ra|gom|bao gom|of which)\s*:?\s*")
 _NOTE = re.compile(
     r"\s*(?:\(?\*+\)?|\(\d\)|ghi chu|nguon|chu thich|note|source|nguoi lap|thu truong|ky ten|ngay\s+\d+)"
 )
+_BY = ("phan theo", "chia theo")
+"""A section that divides the row above it."""
 _DITTO = frozenset({'"', "''", "”", "“", "nt", "-nt-", "n.t", "″", "“”", "-"})
 
 
@@ -132,7 +134,7 @@ def _place(walk: _Walk, row: int, texts: list[tuple[int, str]], figures: bool, r
         section = not figures or not final
         if not name or plain(name).rstrip(": ") in ("trong do", "td", "chia ra", "of which"):
             continue
-        _drop(walk, depth, section=section)
+        _drop(walk, depth, name, section=section)
         walk.levels.append(_Level(depth, name, section, own))
     walk.head = (row, tidy(texts[-1][1])) if not figures else None
     path = tuple(level.text for level in walk.levels)
@@ -166,11 +168,13 @@ def _depth(column: int, text: str) -> tuple[tuple[int, int, int], str]:
     return (column, rank, indent), name.rstrip(" :")
 
 
-def _drop(walk: _Walk, depth: tuple[int, int, int], *, section: bool) -> None:
-    """Leave the levels that do not hold the next one."""
+def _drop(walk: _Walk, depth: tuple[int, int, int], name: str, *, section: bool) -> None:
+    """Leave the levels that do not hold the next one; `Phân theo …` stays under the row that it divides."""
+    divides = section and plain(name).startswith(_BY)
     while walk.levels:
         last = walk.levels[-1]
-        if last.depth > depth or (last.depth == depth and (section or not last.section)):
+        same = last.depth == depth and (last.section if divides else section or not last.section)
+        if last.depth > depth or same:
             walk.levels.pop()
         else:
             return
@@ -181,7 +185,7 @@ def _continued(walk: _Walk, row: int, name: str) -> str:
     letters = name.lstrip("( ")
     if walk.head and walk.head[0] == row - 1 and letters[:1].islower() and walk.levels:
         before = walk.levels[-1]
-        if before.section and not plain(before.text).startswith(("phan theo", "chia theo")):
+        if before.section and not plain(before.text).startswith(_BY):
             walk.levels.pop()
             return f"{before.text} {name}"
     return name

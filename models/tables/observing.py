@@ -10,6 +10,7 @@ from models.tables.body import BodyRow, body_rows
 from models.tables.grid import CellValue, Row, Workbook, cell_name
 from models.tables.guess import headline
 from models.tables.legacy import convert_all
+from models.tables.numbers import parse
 from models.tables.phrases import is_number, plain, tidy
 from models.tables.shape import Column, Reading, Table
 from models.tables.units import is_percent, is_ratio, measure_of_words
@@ -79,7 +80,7 @@ def _measure(body: BodyRow, column: Column, unit: str | None) -> Measure | None:
     """The column's measure, unless the row's own words say rate or stock."""
     if column.measure not in ("flow", "ytd", "stock", None) or not body.path:
         return column.measure
-    said = measure_of_words(body.path[-1])
+    said = next((found for text in reversed(body.path) if (found := measure_of_words(text)) is not None), None)
     if said in ("rate", "change_pct") or (said == "stock" and column.measure == "flow" and not _is_money(unit)):
         return said
     if is_percent(unit) or is_ratio(unit):
@@ -103,18 +104,7 @@ def read_value(cell: CellValue, column: Column, signs: Mapping[str, str]) -> tup
     if kind == "marker":
         meaning = signs.get(text) or MARKERS.get(text.lower())
         return (0.0 if meaning == "zero" else None), text
-    return (_number(text, column.number_format) if kind == "number" else None), None
-
-
-def _number(text: str, form: str | None) -> float | None:
-    flat = text.replace(" ", "").rstrip("%")
-    negative = flat.startswith("(") and flat.endswith(")")
-    flat = flat.strip("()")
-    flat = flat.replace(".", "").replace(",", ".") if form == "1.234,5" else flat.replace(",", "")
-    try:
-        return -float(flat) if negative else float(flat)
-    except ValueError:
-        return None
+    return (parse(text, column.number_format) if kind == "number" else None), None
 
 
 def observe(reading: Reading, workbook: Workbook, *, totals: bool = False) -> Iterator[Observation]:

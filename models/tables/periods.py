@@ -88,7 +88,7 @@ _TOKEN = re.compile(
         (?P<rd>\d{{1,2}})\s*/\s*(?P<rm>\d{{1,2}})(?:\s*/\s*(?P<ry>{_YEAR}))?)
     | (?P<date>\b(?:ngay\s*)?(?P<dd>\d{{1,2}})\s*[/.-]\s*(?P<dm>\d{{1,2}})\s*[/.-]\s*(?P<dy>{_YEAR})\b)
     | (?P<long>\bngay\s*(?P<ld>\d{{1,2}})\s*(?:/|-|th[ao]ng)\s*(?P<lm>\d{{1,2}}|(?:gieng|{_NAMED}|chap)(?![a-z]))(?:{_LINK}(?P<ly>{_YEAR}))?)
-    | (?P<span>\b(?P<sn>1[0-2]|0?[1-9]|{_NAMED}|nam(?=\s+th[ao]ng\s+(?:dau|nam)\b))\s*th[ao]ng(?!\s*(?:\d|(?:{_NAMED})\b))(?P<sd>\s*dau)?(?:{_LINK}(?P<sy>{_YEAR})\b)?(?!\s*cuoi))
+    | (?P<span>\b(?P<sn>1[0-2]|0?[1-9]|{_NAMED}|nam(?=\s+th[ao]ng\s+(?:dau|nam)\b))\s*th[ao]ng(?!\s*(?:\d{{1,2}}(?!\d)|(?:{_NAMED})\b))(?P<sd>\s*dau)?(?:{_LINK}(?P<sy>{_YEAR})\b)?(?!\s*cuoi))
     | (?P<school>\b(?:nam\s*hoc\s*(?P<hy>{_YEAR})(?:\s*[-/]\s*\d{{2,4}})?|(?P<hz>{_YEAR})\s*-\s*(?P<hn2>{_YEAR})\b))
     | (?P<quarter>\b(?:quy|qui|q)\s*\.?(?P<qn>iii|ii|iv|i|[1-4])\b(?:{_LINK}(?P<qy>{_YEAR})\b)?)
     | (?P<year_q>\b(?P<yqy>{_YEAR})\s*[-/ ]?\s*q(?P<yqn>[1-4])\b)

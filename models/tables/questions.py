@@ -31,12 +31,25 @@ def ask(guesses: Sequence[Guess], unread: Sequence[str]) -> tuple[Question, ...]
 
 def warn(guesses: Sequence[Guess]) -> tuple[Caution, ...]:
     """What was decided and may be looked at."""
-    if not any(guess.open.abbreviated for guess in guesses):
-        return ()
-    return (
-        Caution("abbreviation", "Tiêu đề cột M, C được hiểu là số mắc và số chết.",
-                "The headings M and C were read as cases (mắc) and deaths (chết)."),
-    )  # fmt: skip
+    told: list[Caution] = []
+    swapped = [at for at, guess in enumerate(guesses) if guess.open.swapped]
+    if swapped:
+        where = _sheets(guesses, swapped)
+        told.append(
+            Caution("date_swapped", f"Ngày trong tiêu đề ở trang {where} bị đảo ngày và tháng, đã được sửa lại.",
+                    f"Dates in headings on sheet {where} had day and month swapped; they were put right.")
+        )  # fmt: skip
+    if any(guess.open.abbreviated for guess in guesses):
+        told.append(_abbreviation())
+    return tuple(told)
+
+
+def _abbreviation() -> Caution:
+    return Caution(
+        "abbreviation",
+        "Tiêu đề cột M, C được hiểu là số mắc và số chết.",
+        "The headings M and C were read as cases (mắc) and deaths (chết).",
+    )
 
 
 def _sheets(guesses: Sequence[Guess], tables: Sequence[int]) -> str:

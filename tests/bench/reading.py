@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.places.names import find_place
 from models.tables.blocks import kind_of
 from models.tables.cells import read_workbook
 from models.tables.grid import Workbook, cell_name
@@ -52,7 +53,7 @@ class Score:
         """Count one cell."""
         self.right += good
         self.wrong += not good
-        if not good and len(self.examples) < 12:
+        if not good and len(self.examples) < 100:
             self.examples.append(text)
 
 
@@ -202,12 +203,21 @@ def compare(score: Score, row: dict[str, str], found: object) -> None:
     period, measure, series = found.period, found.measure, found.series  # type: ignore[attr-defined]
     value = found.value  # type: ignore[attr-defined]
     good = (
-        period == row["period"]
+        row["period"] in (period, "*")
         and measure in row["measure"].split("|")
-        and all(word in squeezed(series + " " + (found.place_name or "")) for word in squeezed(row["series"]).split("+"))  # type: ignore[attr-defined]
+        and all(named(word, series, found.place_name) for word in row["series"].split("+"))  # type: ignore[attr-defined]
         and (not row["value"] or value is None or abs(value - float(row["value"])) <= 0.006 * max(1, abs(value)))
     )
     score.note(good, f"{where} read {series} | {period} | {measure} | {value}, expected {row}")
+
+
+def named(words: str, series: str, place: str | None) -> bool:
+    """Whether a series or its place is called so; "/" divides words of which one is enough."""
+    text = squeezed(series + " " + (place or ""))
+    if any(squeezed(word) in text for word in words.split("/")):
+        return True
+    found = find_place(words)
+    return found is not None and found.name == place
 
 
 def squeezed(text: str) -> str:
