@@ -1,11 +1,11 @@
 """The whole path over HTTP: the started platform against its references, interleaved in one run.
 
-    reference   FastAPI + pydantic echo in bare uvicorn          bare      our ingress, the platform's code removed
-    platform    `aichung serve`: key, quota, gate, ledger, …     default   Ray Serve as it comes, FastAPI echo
+    reference   FastAPI + pydantic echo in bare uvicorn          ingress   the same application behind our ingress:
+    platform    the whole house: key, quota, gate, ledger, …               Ray Serve as configured, our code removed
 
-The trivial call goes to a model that answers at once (`tests.bench.peers.trivial`: the whole house, one small model).
-`vi-topic` on a short document stands beside it. With AICHUNG_BENCH_MLSERVER=<the command `mlserver` of another
-environment> MLServer's echo is measured too.
+The path is measured with a model that answers at once or computes for exactly 1 ms (`tests.bench.peers.trivial`), and
+with the bundled segmenter. `raw ingress` is the smallest ASGI application behind our ingress, `Ray default` Ray Serve
+as it comes. With AICHUNG_BENCH_MLSERVER=<the command `mlserver` of another environment> MLServer's is too.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from models.values import Document, TextOptions
 from services.processes import installation_mark, marked_processes
 from tests.bench.load import measure
 from tests.bench.peers.work import Peer
-from tests.journeys.conftest import ROOT, free_port, start
+from tests.journeys.conftest import ROOT, Platform, free_port, start
 
 ROUNDS = int(os.environ.get("AICHUNG_BENCH_ROUNDS", "5"))
 SECONDS = float(os.environ.get("AICHUNG_BENCH_SECONDS", "4"))
@@ -33,6 +36,9 @@ SENTENCE = "Ủy ban nhân dân tỉnh đề nghị các sở, ban, ngành khẩ
 
 def body_of(text: str) -> bytes:
     return json.dumps({"documents": [{"id": "a1", "text": text}]}, ensure_ascii=False).encode()
+
+
+SMALL: Final = body_of("Giá vàng hôm nay tăng mạnh.")
 
 
 def sized(task: str, seconds: float) -> str:
@@ -67,14 +73,14 @@ def wait_for(url: str, body: bytes, seconds: float = 90) -> None:
             time.sleep(0.3)
 
 
-def peer(*arguments: str, python: str = sys.executable, cwd: Path = ROOT, **variables: str) -> subprocess.Popen:
+def launch(*, command: tuple[str, ...], cwd: Path = ROOT, **variables: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [python, *arguments],
-        cwd=cwd,
-        env={**os.environ, **variables},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        command, cwd=cwd, env={**os.environ, **variables}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+
+
+def peer(*arguments: str) -> subprocess.Popen:
+    return launch(command=(sys.executable, *arguments))
 
 
 def interleave(targets: dict[str, tuple[str, bytes, dict[str, str]]], clients: int, rate: float = 0) -> dict[str, dict]:
@@ -115,7 +121,7 @@ def pss_megabytes(home: Path) -> float:
 
 
 def main() -> None:
-    """Start everything, measure, print."""
+    """Start what is compared, measure, print; never more than two Ray clusters at a time on a small machine."""
     home = Path(tempfile.mkdtemp(prefix="bench-"))
     platform = start(home)
     platform.stop()
@@ -123,83 +129,97 @@ def main() -> None:
     print(f"second start answers after {platform.ready_seconds:.1f} s")
     time.sleep(20)
     print(f"idle memory, tracking asleep: {pss_megabytes(home):.0f} MB PSS")
-    processes = [
-        peer("-m", "tests.bench.peers.fastapi_echo", str(port := free_port() + 400)),
-        peer("-m", "tests.bench.peers.bare_ingress", str(port + 1), "tuned"),
-        peer("-m", "tests.bench.peers.bare_ingress", str(port + 2), "default"),
-    ]
-    mlserver = os.environ.get("AICHUNG_BENCH_MLSERVER")
-    here = Path(__file__).parent / "peers" / "mlserver_echo"
-    if mlserver:
-        processes.append(
-            peer(
-                "start",
-                str(here),
-                python=mlserver,
-                cwd=here,
-                MLSERVER_HTTP_PORT=str(port + 3),
-                MLSERVER_GRPC_PORT=str(port + 4),
-                MLSERVER_METRICS_PORT=str(port + 5),
-                MLSERVER_PARALLEL_WORKERS="0",
-                MLSERVER_HOST="127.0.0.1",
-                MLSERVER_DEBUG="false",
-            )
-        )
+    port = free_port() + 400
+    reference = peer("-m", "tests.bench.peers.fastapi_echo", str(port))
     try:
-        compare(platform, port, bool(mlserver))
+        compare_models(f"http://127.0.0.1:{port}", platform)
+        platform.stop()
+        trivial = start(Path(tempfile.mkdtemp(prefix="bench-")), command=("tests.bench.peers.trivial",))
+        try:
+            compare_path(f"http://127.0.0.1:{port}", trivial, port + 1)
+        finally:
+            trivial.stop()
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(30)
+        reference.terminate()
+        reference.wait(30)
         platform.stop()
 
 
-def compare(platform, port: int, with_mlserver: bool) -> None:
-    """All comparisons of the issue."""
+def compare_path(reference: str, platform: Platform, port: int) -> None:
+    """The whole path around a model that answers at once."""
+    wait_for(f"{reference}/echo", SMALL)
     key = {"Authorization": f"Bearer {platform.keys['ministry']}"}
-    small = body_of("Giá vàng hôm nay tăng mạnh.")
-    reference, bare = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}/v1/nlp"
-    default = f"http://127.0.0.1:{port + 2}/v1/nlp/echo"
-    wait_for(f"{reference}/echo", small)
-    wait_for(f"{bare}/echo", small)
-    wait_for(default, small)
-    topics = f"{platform.url}/v1/nlp/topics"
-    targets = {
-        "reference": (f"{reference}/echo", small, {}),
-        "platform": (topics, small, key),
-        "bare": (f"{bare}/topics", small, {}),
-        "bare echo": (f"{bare}/echo", small, {}),
-        "default": (default, small, {}),
-    }
-    if with_mlserver:
-        tensor = json.dumps(
-            {"inputs": [{"name": "x", "shape": [1], "datatype": "BYTES", "data": ["Giá vàng"]}]}
-        ).encode()
-        url = f"http://127.0.0.1:{port + 3}/v2/models/echo/infer"
-        wait_for(url, tensor)
-        targets["mlserver"] = (url, tensor, {})
-    found = interleave(targets, 16)
-    table("16 clients, trivial call", found)
-    print(f"  platform / bare {found['platform']['rps'] / found['bare']['rps']:.2f}   "
-          f"platform / default {found['platform']['rps'] / found['default']['rps']:.1f}")  # fmt: skip
-    three = {name: targets[name] for name in ("reference", "platform", "bare")}
-    found = interleave(three, 1)
-    table("one client", found)
-    print(f"  added latency p50 {found['platform']['p50_ms'] - found['reference']['p50_ms']:.2f} ms to the reference, "
-          f"{found['platform']['p50_ms'] - found['bare']['p50_ms']:.2f} ms to the bare ingress")  # fmt: skip
-    found = interleave(three, 16, rate=500)
-    table("500 requests a second (open loop)", found)
-    print(f"  added latency p99 {found['platform']['p99_ms'] - found['reference']['p99_ms']:.2f} ms to the reference, "
-          f"{found['platform']['p99_ms'] - found['bare']['p99_ms']:.2f} ms to the bare ingress")  # fmt: skip
+    ours = (f"{platform.url}/v1/nlp/topics", SMALL, key)
+    targets = {"reference": (f"{reference}/echo", SMALL, {}), "platform": ours}
+    with running(ingress(port, "fastapi")):
+        echo = f"http://127.0.0.1:{port}/v1/nlp/echo"
+        wait_for(echo, SMALL)
+        three = targets | {"ingress": (echo, SMALL, {})}
+        found = interleave(three, 16)
+        table("16 clients, a model that answers at once; ingress = the reference behind our ingress", found)
+        print(f"  platform / ingress {found['platform']['rps'] / found['ingress']['rps']:.2f}")
+        added("one client", interleave(three, 1), "p50_ms")
+        added("500 requests a second (open loop)", interleave(three, 16, rate=500), "p99_ms")
+    spinning = {name: (url, body_of("spin 1.0"), headers) for name, (url, _, headers) in targets.items()}
+    table("16 clients, a model that computes for 1 ms on both sides", interleave(spinning, 16))
+    for name, arguments, url, body in others(port + 10):
+        with running(arguments):
+            wait_for(url, body)
+            found = interleave(targets | {name: (url, body, {})}, 16)
+            table(f"16 clients, against {name}", found)
+            print(f"  platform / {name} {found['platform']['rps'] / found[name]['rps']:.2f}")
+
+
+def compare_models(reference: str, platform: Platform) -> None:
+    """The bundled segmenter on texts that take it 1 and 5 ms."""
+    wait_for(f"{reference}/echo", SMALL)
+    key = {"Authorization": f"Bearer {platform.keys['ministry']}"}
     for milliseconds in (1, 5):
         heavy = body_of(sized("segment", milliseconds / 1000))
         found = interleave({
             "reference": (f"{reference}/segment", heavy, {}),
             "platform": (f"{platform.url}/v1/nlp/segment", heavy, key),
-            "bare": (f"{bare}/segment", heavy, {}),
         }, 16)  # fmt: skip
-        table(f"vi-segment computing for about {milliseconds} ms, both sides ({len(heavy)} bytes)", found)
+        table(f"16 clients, vi-segment computing for about {milliseconds} ms, both sides ({len(heavy)} bytes)", found)
+
+
+def others(port: int) -> Iterator[tuple[str, dict, str, bytes]]:
+    """Peers that are measured one at a time: name, how to start it, its echo's address, its body."""
+    yield "raw ingress", ingress(port, "raw"), f"http://127.0.0.1:{port}/v1/nlp/echo", SMALL
+    yield "Ray default", ingress(port + 20, "default"), f"http://127.0.0.1:{port + 20}/v1/nlp/echo", SMALL
+    if "AICHUNG_BENCH_MLSERVER" in os.environ:
+        here = Path(__file__).parent / "peers" / "mlserver_echo"
+        doors = {"HTTP": port + 40, "GRPC": port + 41, "METRICS": port + 42}
+        variables = {f"MLSERVER_{name}_PORT": str(number) for name, number in doors.items()}
+        variables |= {"MLSERVER_PARALLEL_WORKERS": "0", "MLSERVER_HOST": "127.0.0.1", "MLSERVER_DEBUG": "false"}
+        started = {"command": (os.environ["AICHUNG_BENCH_MLSERVER"], "start", str(here)), "cwd": here, **variables}
+        tensor = {"name": "x", "shape": [1], "datatype": "BYTES", "data": ["Giá vàng"]}
+        body = json.dumps({"inputs": [tensor]}).encode()
+        yield "MLServer", started, f"http://127.0.0.1:{port + 40}/v2/models/echo/infer", body
+
+
+def ingress(port: int, mode: str) -> dict:
+    """How to start one of `peers.bare_ingress`."""
+    return {"command": (sys.executable, "-m", "tests.bench.peers.bare_ingress", str(port), mode)}
+
+
+@contextmanager
+def running(arguments: dict) -> Iterator[None]:
+    """A peer's process while it is measured."""
+    process = launch(**arguments)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def added(title: str, found: dict[str, dict], figure: str) -> None:
+    """A table, and what the platform adds to the latency of the two others."""
+    table(title, found)
+    ours = found["platform"][figure]
+    print(f"  added {figure}: {ours - found['reference'][figure]:.2f} to the reference, "
+          f"{ours - found['ingress'][figure]:.2f} to the ingress")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -132,14 +132,17 @@ def environment(home: Path, port: int) -> dict[str, str]:
     return {**os.environ, "AICHUNG_HOME": str(home), "AICHUNG_HTTP_PORT": str(port)}
 
 
-def start(home: Path, port: int | None = None, **variables: str) -> Platform:
-    """Run `aichung serve` and wait for its line."""
+SERVE = ("services.cli", "serve")
+
+
+def start(home: Path, port: int | None = None, command: tuple[str, ...] = SERVE, **variables: str) -> Platform:
+    """Run `aichung serve` (or another module that becomes the platform) and wait for its line."""
     port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with (home / "serve.out").open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "services.cli", "serve"], cwd=ROOT, env={**environment(home, port), **variables},
+            [sys.executable, "-m", *command], cwd=ROOT, env={**environment(home, port), **variables},
             stdout=out, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
     while f"AI Chung ready: http://127.0.0.1:{port}" not in (home / "serve.out").read_text():

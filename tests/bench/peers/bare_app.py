@@ -7,7 +7,6 @@ from ray import serve
 
 from tests.bench.peers.work import Peer
 
-
 QUIET = {"log_level": "WARNING", "enable_access_log": False}
 
 

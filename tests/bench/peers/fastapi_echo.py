@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from tests.bench.peers.work import Peer
+from tests.bench.peers.work import Peer, spin
 
 
 class Document(BaseModel):
@@ -27,6 +27,8 @@ peer = Peer()
 
 @app.post("/echo")
 async def echo(body: Request) -> Request:
+    for document in body.documents:
+        spin(document.text)
     return body
 
 

@@ -1,4 +1,5 @@
-"""The platform's full path with a model that answers at once: `services.deployment` with one part exchanged.
+"""The platform's full path with a model that answers at once, or after the computing that a text asks for ("spin 1.0":
+one millisecond): `services.deployment` with one part exchanged.
 
 The house, its doors, keys, quota, gate, ledger and telemetry are the product's; only the opener of `vi-topic`'s
 approved artefact gives back a model that computes nothing. Runs as `python -m tests.bench.peers.trivial`, in the
@@ -23,12 +24,13 @@ from services.house import FAMILY_TASKS, build_house, weigh
 from services.inference import Inference
 from services.launch import environment
 from services.settings import Settings
+from tests.bench.peers.work import spin
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 class Trivial(Model[Document, TextOptions, Labels]):
-    """Answers with one fixed label."""
+    """Answers with one fixed label, after spinning for as long as the text says."""
 
     tasks = ("topics",)
 
@@ -43,6 +45,8 @@ class Trivial(Model[Document, TextOptions, Labels]):
         return items
 
     def compute(self, prepared: Any) -> Any:
+        for document in prepared:
+            spin(document.text)
         return prepared
 
     def finish(self, computed: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from models.artifact import open_artifact
@@ -10,6 +11,17 @@ from models.values import Document, TextOptions
 from registry.bundle import BUNDLED_FOLDER
 
 NAMES = {"segment": "vi-segment", "topics": "vi-topic", "diacritics": "vi-diacritics"}
+
+
+SPIN = "spin "
+
+
+def spin(text: str) -> None:
+    """Compute for as long as a text like "spin 1.0" says: milliseconds of this thread's CPU."""
+    if text.startswith(SPIN):
+        until = time.thread_time() + float(text.removeprefix(SPIN)) / 1e3
+        while time.thread_time() < until:
+            sum(range(200))
 
 
 class Peer:
