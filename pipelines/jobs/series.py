@@ -51,6 +51,8 @@ class Sent:
     index: npt.NDArray[np.int64] | None = None
     warnings: tuple[Warned, ...] = ()
     cells: tuple[str | None, ...] | None = None
+    title: str = ""
+    """The name to show where it is not the series' own, which is unique and the same at every run."""
 
 
 class SeriesDialect(Protocol):
@@ -185,20 +187,14 @@ def _groups(items: Iterator[Sent], pace: float) -> Iterator[list[Sent]]:
 
 
 def _from_tables(series: Sequence[TableSeries]) -> Iterator[Sent]:
-    """The series of a file (`models.tables`); their names are made unique by place, unit and number."""
-    taken: set[str] = set()
+    """The series of a file; made unique by what they are (place, unit, measure), so that events keep their ids."""
+    taken: dict[str, int] = {}
     for one in series:
-        name = _unique(one.name, taken)
+        known = " · ".join(part for part in (one.name, one.place, one.unit, one.measure) if part)
+        taken[known] = taken.get(known, 0) + 1
+        name = known if taken[known] == 1 else f"{known} · {taken[known]}"
         own = replace(one.series, name=name, place=one.place, unit=one.unit)
-        yield Sent(own, own.axis.frequency.code, len(own.values), None, (), tuple(one.cells))
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    found, number = name, 2
-    while found in taken:
-        found, number = f"{name} ({number})", number + 1
-    taken.add(found)
-    return found
+        yield Sent(own, own.axis.frequency.code, len(own.values), None, (), tuple(one.cells), one.name)
 
 
 # --- a series in a chunk ------------------------------------------------------------------------------------
@@ -212,21 +208,21 @@ def _line(sent: Sent) -> list[Any]:
         axis.frequency.code, axis.start, axis.day,
         series.kind, series.measure, series.unit, series.place, series.parent, series.group, sent.frequency, sent.count,
         None if sent.index is None else sent.index.astype(np.int64).tobytes(),
-        [[one.code, one.vi, one.en] for one in sent.warnings], sent.cells,
+        [[one.code, one.vi, one.en] for one in sent.warnings], sent.cells, sent.title,
     ]  # fmt: skip
 
 
 def _item(line: Sequence[Any]) -> Sent:
     """A series from a chunk's record."""
     (name, values, code, start, day, kind, measure, unit, place, parent, group, frequency, count, index, warnings,
-     cells) = line  # fmt: skip
+     cells, title) = line  # fmt: skip
     series = Series(
         name, np.frombuffer(values, np.float64).copy(), Axis(Frequency.parse(code), start, day), kind, measure, unit,
         place, parent, group,
     )  # fmt: skip
     at = None if index is None else np.frombuffer(index, np.int64).copy()
     told = tuple(Warned(*one) for one in warnings)
-    return Sent(series, frequency, count, at, told, None if cells is None else tuple(cells))
+    return Sent(series, frequency, count, at, told, None if cells is None else tuple(cells), title)
 
 
 def _result(sent: Sent, output: Any, error: Mapping[str, Any] | None) -> SeriesResult:
@@ -239,7 +235,15 @@ def _result(sent: Sent, output: Any, error: Mapping[str, Any] | None) -> SeriesR
         periods, values = [periods[at] for at in places], [values[at] for at in places]
     cells = sent.cells if sent.cells is not None else (None,) * len(values)
     return SeriesResult(
-        series.name, series.place, series.unit, series.measure, tuple(periods), tuple(values), cells, output, error
+        sent.title or series.name,
+        series.place,
+        series.unit,
+        series.measure,
+        tuple(periods),
+        tuple(values),
+        cells,
+        output,
+        error,
     )
 
 
