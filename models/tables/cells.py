@@ -7,31 +7,28 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
-from models.errors import InvalidInputError
+from models.tables.archives import kind_of
 from models.tables.delimited import read_delimited
 from models.tables.grid import CellValue, Row, Sheet, Workbook, cell_name, column_name
 from models.tables.records import read_json_lines, read_parquet
+from models.tables.refusals import web_page
 from models.tables.workbooks import read_sheets
 
 __all__ = ["CellValue", "Row", "Sheet", "Workbook", "cell_name", "column_name", "read_workbook"]
 
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-
 
 def read_workbook(path: Path, file_name: str) -> Workbook:
-    """Open a file of any understood format. Raises InvalidInputError with a code."""
+    """Open a file of any understood format. Raises InvalidInputError with a code (`models.tables.refusals`)."""
+    title = PurePath(file_name).stem
+    kind = kind_of(path)
+    if kind in ("xls", "xlsx", "xlsb", "ods"):
+        return Workbook(file_name, kind, read_sheets(path))
+    if kind == "page":
+        raise web_page()
+    if kind == "parquet":
+        return Workbook(file_name, "parquet", (Sheet(title, read_parquet(path)),))
     with path.open("rb") as file:
         head = file.read(4096)
-    if not head.strip():
-        raise InvalidInputError.at("", "Tệp rỗng.", "The file is empty.", code="file-empty")
-    suffix = PurePath(file_name).suffix.lower()
-    title = PurePath(file_name).stem
-    if head.startswith(_OLE):
-        return Workbook(file_name, "xls", read_sheets(path))
-    if head.startswith(b"PK\x03\x04"):
-        return Workbook(file_name, suffix[1:] if suffix in (".xlsb", ".ods") else "xlsx", read_sheets(path))
-    if head.startswith(b"PAR1"):
-        return Workbook(file_name, "parquet", (Sheet(title, read_parquet(path)),))
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         return Workbook(file_name, "jsonl", (Sheet(title, read_json_lines(path)),))
     return Workbook(file_name, "csv", (Sheet(title, read_delimited(path)),))
