@@ -161,7 +161,11 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class AnomalyOptions:
-    """What is asked of a detector; at most one of sensitivity, false_alarms_per_year and alarm_budget."""
+    """What is asked of a detector; at most one of sensitivity, false_alarms_per_year and alarm_budget.
+
+    The budget holds over the whole table, or for each `budget_per` (by the period in which an event begins), and for
+    all places together or, with scope `unit`, for each.
+    """
 
     mode: Literal["batch", "last", "stream"] = "batch"
     sensitivity: int | None = None
@@ -173,6 +177,8 @@ class AnomalyOptions:
     holidays: str | None = None
     suppress_window: int = 0
     season_length: int = 0
+    budget_per: Literal["week", "month"] | None = None
+    budget_scope: Literal["job", "unit"] = "job"
 
 
 EventKind = Literal[

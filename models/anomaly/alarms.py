@@ -2,7 +2,8 @@
 
 Decision: the level is a two-sided p-value per point. `false_alarms_per_year` divides by the points in a year;
 `sensitivity` 0…99 is a scale of powers of ten between 1e-6 (only the monstrous) and 1e-1; with nothing asked it is 70,
-about three sigmas. A budget takes the best events of the whole table, and none that is more likely false than right.
+about three sigmas. A budget looks at one point in a hundred and then takes the best events of the whole table, and none
+that is more likely false than right (`table`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from models.values import AnomalyOptions
 
 DEFAULT_SENSITIVITY = 70
 FAINTEST, STRONGEST = -6.0, -1.0
-BUDGET_LEVEL = 0.01
+BUDGET_LEVEL, BUDGET_SENSITIVITY = 0.01, 79
 BUDGET_FALSE_SHARE = 0.5
 HIGHEST_LEVEL = 0.5
 STEPS_A_YEAR = {
@@ -72,11 +73,16 @@ def quiet(flags: Bools, window: int) -> Bools:
     return kept
 
 
-def within_budget(p_values: Sequence[float], points: int, budget: int) -> list[int]:
-    """Places of the events to keep: at most `budget`, best first, by Benjamini and Hochberg's step-up rule.
+def eligible(p_values: Sequence[float], points: int) -> list[int]:
+    """Places of the events that are less likely false than true, best first, by Benjamini and Hochberg's step-up rule.
 
     `points` is how many points were judged; the rule holds the expected share of false events below one half.
     """
     order = sorted(range(len(p_values)), key=lambda place: (p_values[place], place))
     passed = [k for k, place in enumerate(order, 1) if p_values[place] * points <= BUDGET_FALSE_SHARE * k]
-    return order[: min(budget, passed[-1] if passed else 0)]
+    return order[: passed[-1] if passed else 0]
+
+
+def within_budget(p_values: Sequence[float], points: int, budget: int) -> list[int]:
+    """Places of the events to keep by their p-values alone: at most `budget` of the eligible ones, best first."""
+    return eligible(p_values, points)[:budget]

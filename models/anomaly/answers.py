@@ -3,36 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.anomaly import alarms
 from models.anomaly.baseline import Rows
-from models.anomaly.events import Sheet, find_events, mark
+from models.anomaly.bends import Bend
+from models.anomaly.events import find_events, mark
 from models.anomaly.evidence import TINY_SERIES, Evidence
 from models.anomaly.intake import Task
 from models.anomaly.quality import MOST_SILENT
 from models.anomaly.rows import Bools, Floats
-from models.errors import PlatformError
+from models.anomaly.seasons import Turn
+from models.anomaly.sheet import Sheet
 from models.values import AnomalyOptions, Event, Findings, Warned
 
 LARGEST_NUMBER = 1e308
-Said = tuple[Floats, Bools, Sequence[tuple[int, float]]]
-"""p-values on the asked side, whether the deviation is upward, and lasting shifts of one series."""
 
 
-def sheet_of(task: Task, rows: Rows, found: Evidence, row: int, said: Said, options: AnomalyOptions) -> Sheet:
-    """One series with its alarms, still as modelled."""
-    p, upward, moves = said
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found in a group of like series: evidence, scores, and by row its lasting changes."""
+
+    rows: Rows
+    evidence: Evidence
+    scores: Floats
+    silent: Bools
+    began: Bools
+    shifts: Sequence[Sequence[tuple[int, float]]]
+    bends: Sequence[Sequence[Bend]]
+    turns: Sequence[Turn | None]
+
+
+def sheet_of(task: Task, judged: Judged, row: int, said: tuple[Floats, Bools], options: AnomalyOptions) -> Sheet:
+    """One series with its alarms, still as modelled; `said` is the p-value on the asked side and the side."""
+    rows, found = judged.rows, judged.evidence
+    p, upward = said
     values, seen, expected = rows.values[row], rows.seen[row], found.expected[row]
     flags = seen & (p < alarms.level(options, task.series.axis.frequency))
     flags &= alarms.strong(values, expected, options, task.unit)
     return Sheet(
-        name=task.series.name, axis=task.series.axis, season=task.season, values=values, seen=seen, expected=expected,
-        sigma=found.sigma[row], lower=found.lower[row], upper=found.upper[row], p=p, upward=upward,
-        alarms=alarms.quiet(flags, options.suppress_window), positive=bool(rows.positive[row]),
-        counts=bool(rows.counts[row]), shifts=moves,
+        name=task.series.name, axis=task.series.axis, season=task.season, measure=task.series.measure, values=values,
+        offset=task.offset, seen=seen, expected=expected, sigma=found.sigma[row], lower=found.lower[row],
+        upper=found.upper[row], p=p, upward=upward, alarms=alarms.quiet(flags, options.suppress_window),
+        silent=judged.silent[row], began=judged.began[row], positive=bool(rows.positive[row]),
+        counts=bool(rows.counts[row]), is_count=task.series.kind == "count" or bool(rows.counts[row]),
+        shifts=judged.shifts[row], bends=judged.bends[row], turn=judged.turns[row],
     )  # fmt: skip
 
 
@@ -79,7 +96,13 @@ def _rescaled(event: Event, unit: float) -> Event:
     figures = [
         None if each is None else float(_as_sent(np.array([each]), unit)[0]) for each in (event.expected, event.actual)
     ]
-    return replace(event, expected=figures[0], actual=figures[1])
+    modelled = event.as_modelled
+    if modelled is not None:
+        modelled = (
+            None if modelled[0] is None else modelled[0] * unit,
+            None if modelled[1] is None else modelled[1] * unit,
+        )
+    return replace(event, expected=figures[0], actual=figures[1], as_modelled=modelled)
 
 
 def warnings_of(sheet: Sheet) -> tuple[Warned, ...]:
@@ -109,28 +132,3 @@ def warnings_of(sheet: Sheet) -> tuple[Warned, ...]:
     if known and known < (1 - MOST_SILENT) * len(sheet.seen):
         found.append(Warned("many_missing", "Chuỗi thiếu nhiều số liệu.", "Many values of the series are missing."))
     return tuple(found)
-
-
-def spend(answers: Sequence[Findings | PlatformError], options: AnomalyOptions) -> list[Findings | PlatformError]:
-    """Keep the best `alarm_budget` events of the whole batch; drop the others and their alarms."""
-    good = [(place, each) for place, each in enumerate(answers) if isinstance(each, Findings)]
-    events = [(place, event) for place, each in good for event in each.events]
-    points = sum(len(each.score) for _, each in good)
-    keep = alarms.within_budget([event.p_value for _, event in events], points, options.alarm_budget or 0)
-    chosen = {(events[at][0], events[at][1].id) for at in keep}
-    answered = list(answers)
-    for place, each in good:
-        kept = tuple(event for event in each.events if (place, event.id) in chosen)
-        flags = np.zeros_like(each.is_anomaly)
-        for event in kept:
-            flags[event.start : event.end + 1] = each.is_anomaly[event.start : event.end + 1]
-        answered[place] = replace(each, events=kept, is_anomaly=flags, warnings=each.warnings + _held(each, kept))
-    return answered
-
-
-def _held(each: Findings, kept: Sequence[Event]) -> tuple[Warned, ...]:
-    held = len(each.events) - len(kept)
-    if not held:
-        return ()
-    vi = f"{held} sự kiện nằm ngoài hạn mức cảnh báo."
-    return (Warned("held_back_by_budget", vi, f"{held} events were held back by the alarm budget."),)

@@ -16,6 +16,8 @@ from models.anomaly.rows import Bools, Floats, interpolate, mean, median, quanti
 
 MAD_TO_SIGMA = 1.4826
 MEAN_DEVIATION_TO_SIGMA = 1.2533
+STIFF = 3
+"""A running median needs this many of its widths; a shorter series has a line for its trend."""
 ROUNDING = 1e-9
 """Deviations below this share of a series' size are rounding, not news."""
 
@@ -69,6 +71,30 @@ def trend_width(length: int, season: int) -> int:
     """Odd width of the running median: two seasons and one step, at least 25 steps and at most the series."""
     wanted = max(25, 2 * season + 1, min(length // 10, 201))
     return max(3, min(wanted, length - 1 - (length % 2)) | 1)
+
+
+def trend_of(values: Floats, width: int) -> Floats:
+    """The trend: a running median, or a resistant line where the series is so short that one episode would bend it."""
+    return line_of(values) if values.shape[1] < STIFF * width else smooth(values, width)
+
+
+def line_of(values: Floats) -> Floats:
+    """Tukey's resistant line through each row: level where its thirds do not agree on a direction."""
+    rows, length = values.shape
+    third = length // 3
+    known = np.ones((rows, max(third, 1)), bool)
+    middle = median(values, np.ones(values.shape, bool))[:, None]
+    if third < 4:
+        return np.broadcast_to(middle, values.shape).copy()
+    first, inner, last = (
+        median(values[:, at : at + third], known) for at in (0, (length - third) // 2, length - third)
+    )
+    step = (length - third) / 2
+    near, far = (inner - first) / step, (last - inner) / step
+    slope = np.where(near * far > 0, np.sign(near) * np.minimum(np.abs(near), np.abs(far)), 0.0)[:, None]
+    away = slope * (np.arange(length) - (length - 1) / 2)
+    found: Floats = away + median(values - away, np.ones(values.shape, bool))[:, None]
+    return found
 
 
 def smooth(values: Floats, width: int) -> Floats:
@@ -127,10 +153,10 @@ def decompose(scaled: Floats, seen: Bools, season: int) -> tuple[Floats, Floats]
     filled = interpolate(scaled, seen)
     profile = np.zeros_like(filled)
     for _ in range(2):
-        trend = smooth(filled - profile, width)
+        trend = trend_of(filled - profile, width)
         profile = seasonal(filled - trend, seen, season)
         filled = np.where(seen, scaled, trend + profile)
-    return smooth(filled - profile, width), profile
+    return trend_of(filled - profile, width), profile
 
 
 @dataclass(frozen=True, slots=True)

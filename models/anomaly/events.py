@@ -1,67 +1,34 @@
 """From strange points to events: stretches with one cause, a kind, a severity and a sentence.
 
 Decisions: an event stays open until its series is back in band, with short pauses bridged. Its id is made of the
-series' name, the kind and the first period, so a re-run on the same or a longer series finds the same event wherever
-the series stands in its batch. Faults of the data are named before anything else: what a clerk can explain is not
-offered as news of the world.
+series' name, the side it lies on and the first period, so a re-run on the same or a longer series finds the same event
+wherever the series stands in its batch, also when a spike has meanwhile turned out to be an outbreak or a new level.
+Faults of the data are named before anything else: what a clerk can explain is not offered as news of the world.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from models.anomaly import quality
+from models.anomaly.bends import Bend, reach_of
+from models.anomaly.figures import figures, likely, p_value, severity
 from models.anomaly.quality import Fault, runs
-from models.anomaly.reasons import Facts, reason
-from models.anomaly.rows import Bools, Floats
-from models.calendar import Axis
-from models.values import Event, EventKind
+from models.anomaly.reasons import Facts, checks, reason
+from models.anomaly.rows import Bools
+from models.anomaly.sheet import DATA_FAULTS, Sheet, Stretch, levels, spread_of
+from models.values import Event
 
-DATA_FAULTS = frozenset({"missing_report", "backfilled_report", "unit_change", "negative_correction"})
 NEAR_SHIFT = 2
 SILENCE_LEVEL = 0.01
-CERTAIN = 1e-15
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """One judged series; arrays have shape (n,), `values` is 0 where not `seen`.
-
-    `p` is the p-value on the asked side, `upward` the side of the deviation, `alarms` the points below the level.
-    `shifts` holds (first step, size in robust deviations) of lasting changes.
-    """
-
-    name: str
-    axis: Axis
-    season: int
-    values: Floats
-    seen: Bools
-    expected: Floats
-    sigma: Floats
-    lower: Floats
-    upper: Floats
-    p: Floats
-    upward: Bools
-    alarms: Bools
-    positive: bool
-    counts: bool
-    shifts: Sequence[tuple[int, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """An event before it is worded."""
-
-    kind: EventKind
-    start: int
-    end: int
-    upward: bool
-    ratio: float = 1.0
+LONG_EPISODE = 3
+"""An episode longer than this part of the lines beside a bend explains the bend: a hump goes up and comes down."""
+SIDES = {"spike": "up", "outbreak": "up", "dip": "down", "missing_report": "down", "negative_correction": "down"}
 
 
 def find_events(sheet: Sheet, direction: Literal["both", "up", "down"]) -> list[Event]:
@@ -73,22 +40,74 @@ def find_events(sheet: Sheet, direction: Literal["both", "up", "down"]) -> list[
     alarmed = _alarm_stretches(sheet, sheet.alarms & ~taken, faults)
     lasting = _lasting(sheet, alarmed, taken)
     found = [Stretch(fault.kind, fault.start, fault.end, False) for fault in faults] + lasting
+    found += _bent(sheet, found) + _turned(sheet)
     wanted = [each for each in found if direction == "both" or each.upward == (direction == "up")]
-    return [word(sheet, each) for each in sorted(wanted, key=lambda each: (each.start, each.kind))]
+    events = [word(sheet, each) for each in sorted(wanted, key=lambda each: (each.start, each.kind))]
+    return _distinct(events, sheet.name)
+
+
+def _distinct(events: Sequence[Event], name: str) -> list[Event]:
+    """Two events that share side and first period are told apart by their kind."""
+    found: list[Event] = []
+    known: set[str] = set()
+    for event in events:
+        own = event.id if event.id not in known else event_id(f"{name}\0{event.kind}", event.kind, event.id)
+        known.add(own)
+        found.append(event if own == event.id else replace(event, id=own))
+    return found
+
+
+def _bent(sheet: Sheet, found: Sequence[Stretch]) -> list[Stretch]:
+    """Changes of trend that no episode, shift or fault beside them explains."""
+    reach = reach_of(len(sheet.values), sheet.season)
+    kept = []
+    for bend in sheet.bends:
+        beside = [each for each in found if each.start <= bend.at + reach and each.end >= bend.at - reach]
+        if any(each.kind in ("level_shift", "unit_change") or _is_long(each, reach) for each in beside):
+            continue
+        kept.append(_bend_stretch(sheet, bend, reach))
+    return kept
+
+
+def _is_long(each: Stretch, reach: int) -> bool:
+    return (each.end - each.start + 1) * LONG_EPISODE * 2 > reach
+
+
+def _bend_stretch(sheet: Sheet, bend: Bend, reach: int) -> Stretch:
+    """The stretch of a bend: its first step, with the change a step before and after in the caller's units."""
+    half = reach // 2
+    quarters = [
+        np.median(sheet.values[first : first + half][sheet.seen[first : first + half]])
+        if sheet.seen[first : first + half].any() else 0.0
+        for first in (bend.at - 2 * half, bend.at - half, bend.at, bend.at + half)
+    ]  # fmt: skip
+    slopes = float((quarters[1] - quarters[0]) / half), float((quarters[3] - quarters[2]) / half)
+    sure = max(1e-15, float(np.exp(-0.5 * min(bend.sure, 8.0) ** 2)))
+    return Stretch("trend_change", bend.at, bend.at, bend.after > bend.before, slopes=slopes, p=sure)
+
+
+def _turned(sheet: Sheet) -> list[Stretch]:
+    """The lasting change of the season, over its first cycle."""
+    turn = sheet.turn
+    if turn is None:
+        return []
+    last = min(len(sheet.values), turn.at + sheet.season) - 1
+    return [Stretch("season_change", turn.at, last, True, peaks=(turn.peak_before, turn.peak_after), p=turn.p)]
 
 
 def _data_faults(sheet: Sheet) -> list[Fault]:
     """Missing reports and corrections; a gap that touches a silence is part of it."""
     silent = [
-        fault
-        for fault in quality.silences(sheet.values, sheet.seen, sheet.counts)
-        if fault.end - fault.start >= 2 or sheet.p[fault.start : fault.end + 1].min() <= SILENCE_LEVEL
+        Fault("missing_report", start, end)
+        for start, end in runs(sheet.silent)
+        if end - start >= 2 or sheet.p[start : end + 1].min() <= SILENCE_LEVEL
     ]
     covered = np.zeros(len(sheet.values), bool)
     for fault in silent:
         covered[fault.start : fault.end + 1] = True
     empty = [fault for fault in quality.gaps(sheet.seen) if not covered[fault.start]]
-    negative = quality.corrections(sheet.values, sheet.seen) if sheet.positive else []
+    fallen = sheet.positive or sheet.measure == "ytd"
+    negative = quality.corrections(sheet.values, sheet.seen) if fallen else []
     return silent + empty + negative
 
 
@@ -137,7 +156,20 @@ def _kind(sheet: Sheet, start: int, end: int, upward: bool) -> Stretch:
     ratio = quality.unit_ratio(sheet.values[cut][heard], sheet.expected[cut][heard], sheet.sigma[cut][heard])
     if ratio is not None:
         return Stretch("unit_change", start, end, upward, ratio)
+    if _growth_for_index(sheet, start, end):
+        return Stretch("unit_change", start, end, upward, 0.0)
+    if upward and sheet.is_count and end > start and sheet.began[cut].any():
+        return Stretch("outbreak", start, end, upward)
     return Stretch("spike" if upward else "dip", start, end, upward)
+
+
+def _growth_for_index(sheet: Sheet, start: int, end: int) -> bool:
+    """Whether an index (100 = no change) was written as its change: 15 for 115."""
+    if sheet.measure not in ("index_prev", "index_same_period"):
+        return False
+    values, usual = sheet.values[start : end + 1], sheet.expected[start : end + 1]
+    near = np.abs(values + 100 - usual) <= np.maximum(3 * sheet.sigma[start : end + 1], 5.0)
+    return bool((near & (np.abs(values) < 50)).all())
 
 
 def _lasting(sheet: Sheet, found: list[Stretch], taken: Bools) -> list[Stretch]:
@@ -168,19 +200,11 @@ def _explained(found: Sequence[Stretch], at: int) -> bool:
 def _level_ratio(sheet: Sheet, at: int) -> float | None:
     """The power of ten between the levels after and before a step, None when it is none."""
     before, after = levels(sheet, at)
-    noise = float(np.median(sheet.sigma[max(0, at - 12) : at + 12]))
+    noise = spread_of(sheet, at)
     if min(before, after) <= 0:
         return None
     usual = min(before, after) if after > before else max(before, after)
     return quality.unit_ratio(np.array([after]), np.array([before]), np.array([min(noise, 0.1 * usual)]))
-
-
-def levels(sheet: Sheet, at: int) -> tuple[float, float]:
-    """Medians of up to a season (at least twelve steps) before and after a step."""
-    reach = max(12, sheet.season)
-    before = sheet.values[max(0, at - reach) : at][sheet.seen[max(0, at - reach) : at]]
-    after = sheet.values[at : at + reach][sheet.seen[at : at + reach]]
-    return float(np.median(before)) if len(before) else 0.0, float(np.median(after)) if len(after) else 0.0
 
 
 def word(sheet: Sheet, each: Stretch) -> Event:
@@ -188,75 +212,42 @@ def word(sheet: Sheet, each: Stretch) -> Event:
     cut = slice(each.start, each.end + 1)
     heard = sheet.seen[cut]
     peak = each.start + int(np.argmin(np.where(heard, sheet.p[cut], 2.0)))
-    expected, actual = _figures(sheet, each, peak)
-    p_value = _p_value(sheet, each, peak)
+    expected, actual = figures(sheet, each, peak)
+    p = p_value(sheet, each, peak)
     facts = Facts(
-        each.kind,
-        each.start,
-        each.end,
-        expected,
-        actual,
-        _known(sheet.lower[peak]),
-        _known(sheet.upper[peak]),
-        each.ratio,
-    )
+        each.kind, each.start, each.end, expected, actual, _known(sheet.lower[peak]), _known(sheet.upper[peak]),
+        each.ratio, sheet.measure, each.slopes, each.peaks, each.end == len(sheet.values) - 1,
+    )  # fmt: skip
+    sent = _as_sent(sheet, each, peak, expected, actual)
     return Event(
-        id=event_id(sheet.name, each.kind, sheet.axis.periods(each.start, 1)[0]), start=each.start, end=each.end,
-        kind=each.kind, direction="up" if each.upward else "down", severity=_severity(sheet, each, peak, p_value),
-        expected=expected, actual=actual, p_value=p_value, likely=_likely(sheet, each),
-        reason=reason(facts, sheet.axis), open=each.end == len(sheet.values) - 1,
+        id=event_id(sheet.name, each.kind, sheet.axis.periods(each.start, 1)[0], upward=each.upward),
+        start=each.start, end=each.end, kind=each.kind, direction="up" if each.upward else "down",
+        severity=severity(sheet, each, peak, p), expected=sent[0], actual=sent[1], p_value=p,
+        likely=likely(sheet, each), reason=reason(facts, sheet.axis), open=facts.open, checks=checks(facts),
+        as_modelled=(expected, actual) if sheet.measure == "ytd" else None,
     )  # fmt: skip
 
 
-def event_id(name: str, kind: str, period: str) -> str:
-    """A stable id: of what the event is, not of where it stood in a batch."""
-    return "ev_" + hashlib.sha256("\0".join((name, kind, period)).encode("utf-8", "surrogatepass")).hexdigest()[:20]
+def event_id(name: str, kind: str, period: str, *, upward: bool = True) -> str:
+    """A stable id: of what the event is, not of where it stood in a batch or what it turned out to be later."""
+    side = kind if kind.endswith("_change") and kind != "unit_change" else SIDES.get(kind, "up" if upward else "down")
+    return "ev_" + hashlib.sha256("\0".join((name, side, period)).encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+def _as_sent(
+    sheet: Sheet, each: Stretch, peak: int, expected: float | None, actual: float | None
+) -> tuple[float | None, float | None]:
+    """Figures of one step turned back into what was sent (cumulative); averages of several steps stay flows."""
+    if sheet.measure != "ytd" or each.kind not in ("spike", "dip", "outbreak", "negative_correction", "unit_change"):
+        return expected, actual
+    reached = float(sheet.offset[peak])
+    if not np.isfinite(reached):
+        return expected, actual
+    return (None if expected is None else expected + reached, None if actual is None else actual + reached)
 
 
 def _known(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def _figures(sheet: Sheet, each: Stretch, peak: int) -> tuple[float | None, float | None]:
-    """What was usual and what was reported: at the peak, as levels around a shift, or on average over a silence."""
-    if each.kind == "level_shift" or (each.kind == "unit_change" and each.end == each.start and not sheet.alarms[peak]):
-        return levels(sheet, each.start)
-    if each.kind == "missing_report":
-        usual = sheet.expected[each.start : each.end + 1]
-        heard = sheet.seen[each.start : each.end + 1]
-        values = sheet.values[each.start : each.end + 1]
-        typical = usual[np.isfinite(usual)]
-        before, _ = levels(sheet, each.start)
-        return float(np.median(typical)) if len(typical) else before, float(
-            values[heard].mean()
-        ) if heard.any() else None
-    return _known(sheet.expected[peak]), float(sheet.values[peak])
-
-
-def _p_value(sheet: Sheet, each: Stretch, peak: int) -> float:
-    """The smallest p-value of the stretch; of a silence without figures, how often the series is silent."""
-    if each.kind == "missing_report" and not sheet.seen[each.start : each.end + 1].any():
-        return float(((~sheet.seen).sum() + 1) / (len(sheet.seen) + 1))
-    if each.kind == "level_shift" or each.kind == "unit_change":
-        near = dict(sheet.shifts).get(each.start)
-        shift = CERTAIN if near is None else max(CERTAIN, float(np.exp(-0.5 * min(abs(near), 8.0) ** 2)))
-        return float(sheet.p[peak]) if near is None else min(float(sheet.p[peak]), shift)
-    return float(sheet.p[peak])
-
-
-def _severity(sheet: Sheet, each: Stretch, peak: int, p_value: float) -> int:
-    """1 to 5: one step each for being rare, very rare, far out, and lasting."""
-    size = abs(sheet.values[peak] - sheet.expected[peak]) / sheet.sigma[peak] if sheet.seen[peak] else 0.0
-    length = each.end - each.start + 1
-    points = (p_value < 1e-3, p_value < 1e-6, bool(size > 8), length >= 3 or each.kind == "level_shift")
-    return 1 + sum(points)
-
-
-def _likely(sheet: Sheet, each: Stretch) -> Literal["world", "data", "both"]:
-    """Whether the world or the data is the likely cause; a lone jump may be either."""
-    if each.kind in DATA_FAULTS:
-        return "data"
-    return "world" if each.end - each.start >= 1 and each.kind == "spike" else "both"
 
 
 def mark(flags: Bools, events: Sequence[Event], seen: Bools) -> Bools:

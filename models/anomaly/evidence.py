@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,20 +33,21 @@ class Evidence:
     seasonal: Floats
 
 
-def whole(rows: Rows, level: float, prior: Prior, buckets: Buckets | None) -> Evidence:
-    """Judge every point by the whole series, its future included."""
+def whole(rows: Rows, level: float, prior: Prior, buckets: Buckets | None, silent: Bools | None = None) -> Evidence:
+    """Judge every point by the whole series, its future included; nothing is learned from `silent` steps."""
+    known = rows.seen if silent is None else rows.seen & ~silent
     scaled = to_scale(rows.values, rows.positive)
-    trend, profile = decompose(scaled, rows.seen, rows.season)
+    trend, profile = decompose(scaled, known, rows.season)
     middle = trend + profile
     widen = np.ones_like(middle)
     if buckets is not None:
-        shift, widen = effect(scaled - middle, rows.seen, buckets, buckets)
+        shift, widen = effect(scaled - middle, known, buckets, buckets)
         middle = middle + shift
     expected = from_scale(middle, rows.positive)
     deviation = rows.values - expected
-    sigma = spread(expected, deviation, rows).at(expected) * widen
+    sigma = spread(expected, deviation, replace(rows, seen=known)).at(expected) * widen
     unit = standard(deviation, sigma)
-    above, below = fit(unit, rows.seen, prior, inside=True), fit(-unit, rows.seen, prior, inside=True)
+    above, below = fit(unit, known, prior, inside=True), fit(-unit, known, prior, inside=True)
     up, down = above.p(unit), below.p(-unit)
     upper, lower = expected + sigma * above.reach(level), expected - sigma * below.reach(level)
     usable = (rows.seen.sum(axis=1) >= TINY_SERIES)[:, None]

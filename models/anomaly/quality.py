@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.anomaly.rows import Bools, Floats, running_median
+from models.anomaly.baseline import Rows
+from models.anomaly.rows import Bools, Floats, mean, running_median
 from models.values import EventKind
 
 NEAR_ZERO = 0.02
@@ -41,6 +42,17 @@ def runs(flags: Bools) -> list[tuple[int, int]]:
     """Runs of True as (first, last), both inclusive."""
     edges = np.flatnonzero(np.diff(np.r_[0, flags.astype(np.int8), 0]))
     return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def silent_steps(rows: Rows) -> Bools:
+    """Steps (rows, time) at which otherwise loud rows report nothing: what is usual must not be learned from them."""
+    found = np.zeros(rows.values.shape, bool)
+    above = rows.seen & (rows.values > 0)
+    quiet = (rows.seen & (rows.values <= NEAR_ZERO * mean(rows.values, above)[:, None])).any(axis=1)
+    for row in np.flatnonzero(quiet & rows.positive):
+        for fault in silences(rows.values[row], rows.seen[row], bool(rows.counts[row])):
+            found[row, fault.start : fault.end + 1] = True
+    return found
 
 
 def gaps(seen: Bools) -> list[Fault]:

@@ -20,12 +20,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from models.anomaly import alarms, detectors, shifts
-from models.anomaly.answers import answer, sheet_of, spend
-from models.anomaly.baseline import Rows, by_nature, to_scale
+from models.anomaly.answers import Judged, answer, sheet_of
+from models.anomaly.baseline import by_nature, to_scale
+from models.anomaly.bends import bends
+from models.anomaly.emergence import SLOW, merge
 from models.anomaly.evidence import Evidence, strangeness, whole
 from models.anomaly.intake import Task, check_options, matrix_of, task_of
-from models.anomaly.rows import Floats, interpolate
+from models.anomaly.quality import silent_steps
+from models.anomaly.rows import interpolate
+from models.anomaly.seasons import turns
 from models.anomaly.stream import one_step
+from models.anomaly.table import settle_table
 from models.anomaly.tails import Prior
 from models.anomaly.tet import Buckets, buckets
 from models.artifact import Artifact
@@ -34,29 +39,28 @@ from models.contract import Model
 from models.errors import IntegrityError, InvalidInputError, PlatformError
 from models.values import AnomalyOptions, Findings, Series
 
+REPORTED = SLOW | {"D"}
+"""Steps at which people report; where a machine counts, silence is a value like any other."""
 ROWS_AT_ONCE = 1 << 17
 """Points computed together: bounds memory and keeps the working set in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Groups of like series, failures by place, and how many items there were."""
+    """Groups of like series, failures by place, and the items as they came."""
 
     groups: tuple[tuple[Task, ...], ...]
     failures: dict[int, PlatformError]
-    count: int
+    items: Sequence[Series]
     options: AnomalyOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """Evidence, scores and shifts of each group, beside what was prepared."""
+    """What was found in each group, beside what was prepared."""
 
     prepared: Prepared
-    rows: tuple[Rows, ...]
-    evidence: tuple[Evidence, ...]
-    scores: tuple[Floats, ...]
-    shifts: tuple[list[list[tuple[int, float]]], ...]
+    judged: tuple[Judged, ...]
 
 
 class SeriesDetector(Model[Series, AnomalyOptions, Findings]):
@@ -105,55 +109,59 @@ class SeriesDetector(Model[Series, AnomalyOptions, Findings]):
         for (length, *_), members in groups.items():
             size = max(1, ROWS_AT_ONCE // max(length, 1))
             parts += [tuple(members[at : at + size]) for at in range(0, len(members), size)]
-        return Prepared(tuple(parts), failures, len(items), options)
+        return Prepared(tuple(parts), failures, tuple(items), options)
 
     def compute(self, prepared: Prepared) -> Computed:
         """Evidence for every point of every group."""
-        rows, evidence, scores, lasting = [], [], [], []
-        for group in prepared.groups:
-            matrix, found, score, moves = self._judge(group, prepared.options)
-            rows.append(matrix)
-            evidence.append(found)
-            scores.append(score)
-            lasting.append(moves)
-        return Computed(prepared, tuple(rows), tuple(evidence), tuple(scores), tuple(lasting))
+        return Computed(prepared, tuple(self._judge(group, prepared.options) for group in prepared.groups))
 
-    def _judge(
-        self, group: Sequence[Task], options: AnomalyOptions
-    ) -> tuple[Rows, Evidence, Floats, list[list[tuple[int, float]]]]:
-        """One group: evidence, scores and lasting changes of level."""
+    def _judge(self, group: Sequence[Task], options: AnomalyOptions) -> Judged:
+        """One group: evidence, scores and lasting changes."""
         matrix = matrix_of(group)
         axis = group[0].series.axis
-        length = matrix.values.shape[1]
-        if length == 0:
-            empty = np.zeros((len(group), 0))
-            return matrix, Evidence(*([empty] * 7)), empty, [[] for _ in group]
-        near: Buckets | None = buckets(axis, length) if options.holidays == "VN" else None
+        shape = matrix.values.shape
+        nothing = np.zeros(shape, bool)
+        none: list[Any] = [() for _ in group]
+        if shape[1] == 0:
+            empty = np.zeros(shape)
+            return Judged(matrix, Evidence(*([empty] * 7)), empty, nothing, nothing, none, none, [None] * len(group))
+        near: Buckets | None = buckets(axis, shape[1]) if options.holidays == "VN" else None
         side = alarms.level(options, axis.frequency) / (2 if options.direction == "both" else 1)
         if options.mode != "batch":
             found = one_step(matrix, side, self.prior, near)
+            found, began = merge(matrix, found, axis.frequency, side, causal=True)
             p, _ = strangeness(found, options.direction)
-            return by_nature(matrix), found, -np.log10(p), [[] for _ in group]
+            matrix = by_nature(matrix)
+            return Judged(matrix, found, -np.log10(p), silent_steps(matrix), began, none, none, [None] * len(group))
         matrix = by_nature(matrix)
-        found = whole(matrix, side, self.prior, near)
+        silent = silent_steps(matrix)
+        deaf = silent if axis.frequency.unit in REPORTED else nothing
+        found, began = merge(matrix, whole(matrix, side, self.prior, near, deaf), axis.frequency, side, causal=False)
         p, _ = strangeness(found, options.direction)
         score = detectors.ensemble(matrix, found, p, self.weights)
-        flat = interpolate(to_scale(matrix.values, matrix.positive) - found.seasonal, matrix.seen)
-        return matrix, found, score, shifts.shifts(flat, matrix.seen, matrix.season)
+        heard = matrix.seen & ~deaf
+        filled = interpolate(to_scale(matrix.values, matrix.positive), heard)
+        flat = filled - found.seasonal
+        return Judged(
+            matrix, found, score, silent, began, shifts.shifts(flat, heard, matrix.season),
+            bends(flat, heard, matrix.season) if axis.frequency.unit in REPORTED else none,
+            turns(filled, matrix.season),
+        )  # fmt: skip
 
     def finish(self, computed: Computed) -> list[Findings | PlatformError]:
         """Findings in the order of the items."""
         prepared = computed.prepared
+        options = prepared.options
         answers: dict[int, Findings | PlatformError] = dict(prepared.failures)
-        for index, group in enumerate(prepared.groups):
-            found, score = computed.evidence[index], computed.scores[index]
-            p, upward = strangeness(found, prepared.options.direction)
+        for judged, group in zip(computed.judged, prepared.groups, strict=True):
+            p, upward = strangeness(judged.evidence, options.direction)
             for row, task in enumerate(group):
-                said = (p[row], upward[row], computed.shifts[index][row])
-                sheet = sheet_of(task, computed.rows[index], found, row, said, prepared.options)
-                answers[task.place] = answer(task, sheet, score[row], prepared.options)
-        ordered = [answers[place] for place in range(prepared.count)]
-        return spend(ordered, prepared.options) if prepared.options.alarm_budget is not None else ordered
+                sheet = sheet_of(task, judged, row, (p[row], upward[row]), options)
+                answers[task.place] = answer(task, sheet, judged.scores[row], options)
+        ordered = [answers[place] for place in range(len(prepared.items))]
+        if options.alarm_budget is None:
+            return ordered
+        return settle_table(prepared.items, ordered, options)
 
     def samples(self) -> tuple[Sequence[Series], AnomalyOptions]:
         """Sixteen monthly series of ten years with a spike each."""
