@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
-from pipelines.results.rows import error_of, events_of, finite, span_of
+from pipelines.results.rows import error_of, events_of, finite, indicator, span_of
 from pipelines.results.values import JobResult, SeriesResult
 from registry.canonical import canonical
 
@@ -184,11 +184,6 @@ class Overview:
         trace = found.trace
         alike = (one.place for one in self.traces.get(indicator(found.series), ()) if one.meets(trace))
         return list(dict.fromkeys(place for place in alike if place is not None))
-
-
-def indicator(series: SeriesResult) -> str:
-    """What a series counts, without its place."""
-    return series.name
 
 
 def found_in(type_: str, series: SeriesResult) -> Iterator[Found]:

@@ -13,6 +13,7 @@ from typing import Final
 from markupsafe import Markup, escape
 
 from pipelines.results.geography import Square
+from pipelines.results.neutral import clean
 
 WIDTH: Final = 160.0
 HEIGHT: Final = 56.0
@@ -165,5 +166,6 @@ def _picture(kind: str, id_: str, title: str, text: str, width: float, height: f
     name = escape(id_)
     return Markup(  # noqa: S704  every text in it is escaped above
         f'<svg class="{kind}" viewBox="0 0 {width:g} {height:g}" role="img" aria-labelledby="{name}-t {name}-d">'
-        f'<title id="{name}-t">{escape(title)}</title><desc id="{name}-d">{escape(text)}</desc>{body}</svg>'
+        f'<title id="{name}-t">{escape(clean(title))}</title>'
+        f'<desc id="{name}-d">{escape(clean(text))}</desc>{clean(body)}</svg>'
     )

@@ -22,6 +22,7 @@ from markupsafe import Markup
 from models.errors import InvalidInputError, Note
 from pipelines.results.geography import division_of, known, name_of, squares
 from pipelines.results.items import cut, item
+from pipelines.results.neutral import clean
 from pipelines.results.overview import Overview
 from pipelines.results.pictures import tile_map
 from pipelines.results.reading import facts_of
@@ -41,7 +42,11 @@ POLICY: Final = (
 )
 """The Content-Security-Policy of every page."""
 _ENVIRONMENT: Final = Environment(
-    loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, auto_reload=False
+    loader=FileSystemLoader(PAGES),
+    autoescape=True,
+    undefined=StrictUndefined,
+    auto_reload=False,
+    finalize=lambda value: clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
 )
 
 
