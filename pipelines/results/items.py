@@ -14,7 +14,7 @@ from pipelines.results.geography import name_of
 from pipelines.results.neutral import clean
 from pipelines.results.overview import Found, Overview
 from pipelines.results.pictures import Curve, sparkline
-from pipelines.results.rows import indicator, reasons_text
+from pipelines.results.rows import reasons_text
 from pipelines.results.wording import (
     ADDITIVE,
     KINDS,
@@ -63,7 +63,7 @@ def item(found: Found, overview: Overview, place: int, language: Language) -> It
     protected = guarded(series)
     name = name_of(series.place, series.periods[-1])
     line = since(found, language) if event.get("kind") == "row" else None
-    title = " · ".join(part for part in (_unplaced(indicator(series), name), name, line) if part)
+    title = " · ".join(part for part in (_unplaced(series.name, name), name, line) if part)
     more = len(overview.others(found))
     title = cut(title, 70) + (pick(Note(f" và {more} đơn vị khác", f" and {more} more"), language) if more else "")
     through = _through(found)
@@ -154,7 +154,7 @@ def picture(found: Found, protected: bool, id_: str, language: Language) -> Mark
     name = name_of(series.place, series.periods[-1]) or series.name
     curve = Curve(
         values, rows[0], rows[1], rows[2], found.first - start, found.last - start, ends,
-        _top(values, found, language), cut(f"{indicator(series)} · {name}", 120), _alt(found, ends, language),
+        _top(values, found, language), cut(f"{series.name} · {name}", 120), _alt(found, ends, language),
     )  # fmt: skip
     return sparkline(curve, id_)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
-from pipelines.results.rows import error_of, events_of, finite, indicator, span_of
+from pipelines.results.rows import error_of, events_of, finite, span_of
 from pipelines.results.values import JobResult, SeriesResult
 from registry.canonical import canonical
 
@@ -134,7 +134,7 @@ class Overview:
         if place is not None:
             self.worst[place] = max(self.worst.get(place, 0), int(event.get("severity") or 0))
         if found.trace.place is not None and self.events <= TRACES_MOST:
-            self.traces.setdefault(indicator(found.series), []).append(found.trace)
+            self.traces.setdefault(found.series.name, []).append(found.trace)
         heapq.heappush(self._heap, (found.weight, -self.events, found))
         if len(self._heap) > self.kept:
             heapq.heappop(self._heap)
@@ -170,8 +170,8 @@ class Overview:
         """The most pressing events, one of each matter and at most two of a series."""
         chosen: list[Found] = []
         for found in self.ranked():
-            name, trace = indicator(found.series), found.trace
-            told = any(indicator(one.series) == name and one.trace.meets(trace) for one in chosen)
+            name, trace = found.series.name, found.trace
+            told = any(one.series.name == name and one.trace.meets(trace) for one in chosen)
             often = sum(one.series is found.series for one in chosen) >= 2 and found.event.get("kind") != "row"
             if not told and not often:
                 chosen.append(found)
@@ -182,7 +182,7 @@ class Overview:
     def others(self, found: Found) -> list[str]:
         """Codes of the other places that the same matter touches."""
         trace = found.trace
-        alike = (one.place for one in self.traces.get(indicator(found.series), ()) if one.meets(trace))
+        alike = (one.place for one in self.traces.get(found.series.name, ()) if one.meets(trace))
         return list(dict.fromkeys(place for place in alike if place is not None))
 
 

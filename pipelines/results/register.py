@@ -9,7 +9,6 @@ from models.errors import Note
 from pipelines.results.geography import name_of
 from pipelines.results.items import cut, reason, since
 from pipelines.results.overview import Found, Overview
-from pipelines.results.rows import indicator
 from pipelines.results.wording import KINDS, LIKELY, Language, checks, figure, label, pick
 
 Cell = tuple[str, bool]
@@ -37,7 +36,7 @@ def event_rows(overview: Overview, language: Language) -> Iterator[list[Cell]]:
         series, event = found.series, found.event
         chance = event.get("p_value")
         yield [
-            (name_of(series.place, series.periods[-1]) or "", False), (cut(indicator(series), 120), False),
+            (name_of(series.place, series.periods[-1]) or "", False), (cut(series.name, 120), False),
             (since(found, language), False), (label(KINDS, event.get("kind"), language), False),
             (str(event.get("severity") or ""), True), (label(LIKELY, event.get("likely"), language), False),
             (_number(event.get("actual"), language), True), (_number(event.get("expected"), language), True),
@@ -56,7 +55,7 @@ def signed_rows(overview: Overview, language: Language) -> Iterator[list[Cell]]:
     for found in overview.ranked():
         series, event = found.series, found.event
         yield [
-            (str(event.get("id")), False), (cut(indicator(series), 120), False),
+            (str(event.get("id")), False), (cut(series.name, 120), False),
             (name_of(series.place, series.periods[-1]) or "", False),
             (label(KINDS, event.get("kind"), language), False), (series.periods[found.first], False),
             (series.periods[found.last], False), (_cells(found), False),

@@ -6,7 +6,6 @@ The columns depend on the job's type alone, so a file can be begun before its fi
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -20,9 +19,6 @@ Row = tuple[Value, ...]
 DEFAULT_QUANTILES: Final = (0.1, 0.5, 0.9)
 MODEL_SOURCE: Final = "model"
 """The source of a value that no cell holds: the model computed it."""
-
-
-_NUMBERED: Final = re.compile(r" \(\d{1,6}\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +185,6 @@ def error_of(series: SeriesResult) -> str | None:
     if series.error is None:
         return None
     return str(series.error.get("detail") or series.error.get("title") or series.error.get("code") or "?")
-
-
-def indicator(series: SeriesResult) -> str:
-    """What a series counts: its name without the number that tells the places of one indicator apart."""
-    return _NUMBERED.sub("", series.name) if series.place is not None else series.name
 
 
 def finite(value: Any) -> Any:

@@ -13,7 +13,7 @@ from models.errors import Note
 from pipelines.results.geography import name_of
 from pipelines.results.overview import Found, Overview, found_in
 from pipelines.results.reading import facts_of
-from pipelines.results.rows import Column, Row, columns_of, error_of, indicator, rows_of
+from pipelines.results.rows import Column, Row, columns_of, error_of, rows_of
 from pipelines.results.spreadsheet import HEAD, TITLE, WRAPPED, Book, Page
 from pipelines.results.values import JobResult, SeriesResult
 from pipelines.results.wording import (
@@ -86,10 +86,8 @@ def _data(
     worded = [(at, tables[column.name]) for at, column in enumerate(columns) if column.name in tables]
     rounded = [at for at, column in enumerate(columns) if column.computed]
     for one in series:
-        named = indicator(one)
         for row in rows_of(result.type, one, columns):
             values = list(row)
-            values[0] = named
             for at, table in worded:
                 if values[at] is not None:
                     values[at] = label(table, values[at], language)
@@ -112,7 +110,7 @@ def _beside(
         place = name_of(one.place, one.periods[-1] if one.periods else None)
         ends = (one.periods[0], one.periods[-1]) if one.periods else (None, None)
         sources.add(
-            (indicator(one), place, label(MEASURES, one.measure, language) or None, one.unit, len(one.periods), *ends,
+            (one.name, place, label(MEASURES, one.measure, language) or None, one.unit, len(one.periods), *ends,
              cells[0] if cells else None, cells[-1] if cells else None, error_of(one))
         )  # fmt: skip
         yield one
@@ -126,7 +124,7 @@ def _event(found: Found, language: Language) -> Row:
         "" if event.get("open") is None else pick(Note("có", "yes") if event["open"] else Note("không", "no"), language)
     )
     return (
-        indicator(series), name_of(series.place, series.periods[-1]), series.periods[found.first],
+        series.name, name_of(series.place, series.periods[-1]), series.periods[found.first],
         series.periods[found.last], opened,
         label(KINDS, event.get("kind"), language), event.get("severity"), event.get("actual"), event.get("expected"),
         label(LIKELY, event.get("likely"), language), pick(sureness(event.get("p_value")), language),
@@ -161,7 +159,7 @@ def _summarise(result: JobResult, overview: Overview, page: Page, language: Lang
         since = period(found.series.periods[found.first], language)
         reason: Mapping[str, Any] = found.event.get("reason") or {}
         where = " · ".join(
-            part for part in (name_of(found.series.place, found.series.periods[-1]), indicator(found.series)) if part
+            part for part in (name_of(found.series.place, found.series.periods[-1]), found.series.name) if part
         )
         cells = spread(found.cells)
         told = reason.get(language) or reason.get("vi") or label(KINDS, found.event.get("kind"), language)

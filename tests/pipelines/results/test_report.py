@@ -73,13 +73,6 @@ def test_one_matter_of_many_places_is_told_once():
     assert "và 7 đơn vị khác" in seen
 
 
-def test_the_numbers_that_tell_places_apart_do_not_stand_in_a_title():
-    found = [making.series(place, f"Sởi ({at})" if at > 1 else "Sởi") for at, place in enumerate(making.PROVINCES, 1)]
-    seen = Seen(page(making.job(found))).said
-    assert "và 7 đơn vị khác" in seen
-    assert "Sởi (" not in seen
-
-
 @pytest.mark.parametrize("year", [2009, 2022])
 @pytest.mark.parametrize("audience", ["leader", "analyst"])
 def test_the_map_always_shows_hoang_sa_and_truong_sa(year: int, audience: str):
