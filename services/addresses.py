@@ -31,6 +31,7 @@ REFUSED: Final = tuple(
     ipaddress.ip_network(text)
     for text in (
         "168.63.129.16/32",  # a cloud's metadata on a public address
+        "192.0.0.0/24",  # kept for protocols; a cloud's metadata lies in it
         "192.88.99.0/24", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96",  # carry an IPv4 address
     )
 )  # fmt: skip
@@ -65,7 +66,7 @@ def parse_target(url: str, pointer: str) -> Target:
     plain = bool(HOST.fullmatch(host)) or _address(host) is not None
     if (
         not plain or scheme not in PORTS or len(url) > LONGEST_URL or not url.isascii() or parsed.userinfo
-        or parsed.fragment or port == 0 or any(sign in url for sign in " \\\t\r\n")
+        or parsed.fragment or not (port is None or 0 < port < 65_536) or any(sign in url for sign in " \\\t\r\n")
     ):  # fmt: skip
         raise _malformed(pointer)
     return Target(scheme, host, port or PORTS[scheme], url)

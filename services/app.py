@@ -17,6 +17,7 @@ from services.doors import Doors
 from services.endpoints import Endpoint
 from services.house import House
 from services.resumption import Resumptions
+from services.retention import forget_readings
 from services.routes import nlp, tabular, timeseries, tracking
 from services.routes.audit import AuditRoutes
 from services.routes.catalog import CatalogRoutes
@@ -71,7 +72,7 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
         AuditRoutes(house.database, house.settings.home).endpoints(),
         UsageRoutes(house.database, house.identity, house.settings.home).endpoints(),
         tabular.endpoints(house.inference),
-        FileRoutes(desk.files, desk.readings, desk.uploads, house.idempotency).endpoints(),
+        FileRoutes(desk.files, desk.uploads, house.idempotency, partial(forget_readings, house.database)).endpoints(),
         ReadingRoutes(desk, house.idempotency).endpoints(),
         JobRoutes(desk).endpoints(),
         WebhookRoutes(desk.deliveries, house.identity).endpoints(),

@@ -31,7 +31,6 @@ from services.quota import Quota
 from services.telemetry import Telemetry
 from services.uploads import Uploads
 
-OBJECTS: Final = "objects"
 AT_ONCE: Final = 2
 WAITING: Final = 16
 
@@ -100,14 +99,22 @@ class Desk:
 def open_desk(house: House) -> Desk:
     """Put the parts together over a house; nothing is started."""
     home = house.settings.home
-    objects = Objects(home / OBJECTS)
+    objects = Objects(house.settings.objects)
     storage = Storage(house.database)
     files = Files(house.database, objects, storage, house.clock)
     jobs = Jobs(house.database, objects, storage, house.clock)
     mark = {MARK: installation_mark(home)}
+    uploads, bounded, feed = Uploads(files), Bounded(house.telemetry), Feed(latest_of(house.database))
+    for name, read in (
+        ("aichung_uploads_running", lambda: float(uploads.running)),
+        ("aichung_upload_bytes", lambda: float(uploads.bytes)),
+        ("aichung_files_waiting", lambda: float(bounded.busy)),
+        ("aichung_event_streams", lambda: float(feed.streams)),
+    ):
+        house.telemetry.watch(name, {}, read)
     return Desk(
         objects=objects, storage=storage, files=files, readings=Readings(house.database, house.clock), jobs=jobs,
-        deliveries=Deliveries(house.database, house.clock), uploads=Uploads(files), quarantine=Quarantine(mark),
-        renderer=Renderer(objects.partial, mark), bounded=Bounded(house.telemetry),
-        feed=Feed(latest_of(house.database)), handles=house.handles, quota=house.quota, identity=house.identity,
+        deliveries=Deliveries(house.database, house.clock), uploads=uploads, quarantine=Quarantine(mark),
+        renderer=Renderer(objects.partial, mark), bounded=bounded,
+        feed=feed, handles=house.handles, quota=house.quota, identity=house.identity,
     )  # fmt: skip

@@ -33,6 +33,7 @@ from registry.sql_store import SqlStore
 from registry.storage import owned
 from registry.store import Store
 from registry.tables import facts
+from services.chores import Chores
 from services.evaluation import found_evaluation
 from services.handles import Handles
 from services.idempotency import Idempotency
@@ -78,6 +79,7 @@ class House:
     inference: Inference
     telemetry: Telemetry
     tracking: Tracking | None
+    chores: Chores | None = None
 
     def start(self) -> None:
         """Start the threads of every part; the ledger first, because the others may have something to record."""
@@ -86,9 +88,13 @@ class House:
         self.identity.start()
         self.quota.start()
         self.handles.start()
+        if self.chores is not None:
+            self.chores.start()
 
     def close(self) -> None:
         """Stop in the opposite order; the ledger last, so that everything is recorded."""
+        if self.chores is not None:
+            self.chores.close()
         self.inference.close()
         self.handles.close()
         self.quota.close()
@@ -130,12 +136,14 @@ def build_house(settings: Settings, family: str, clock: Callable[[], float] = ti
         handles, quota, recorder, telemetry, threads=settings.inference_threads, queue=settings.inference_queue,
         deadline_seconds=settings.deadline_seconds,
     )  # fmt: skip
+    governs = family in ("platform", "all")
     return House(
         settings=settings, clock=clock, database=database,
         identity=Identity(database, pepper, clock, settings.poll_seconds), quota=quota,
         idempotency=Idempotency(database, pepper, clock), store=store, handles=handles, ledger=ledger,
         recorder=recorder, inference=inference, telemetry=telemetry,
-        tracking=Tracking(settings.home, settings.tracking_idle_seconds) if family in ("platform", "all") else None,
+        tracking=Tracking(settings.home, settings.tracking_idle_seconds) if governs else None,
+        chores=Chores(settings, database, ledger, telemetry, clock) if governs else None,
     )  # fmt: skip
 
 

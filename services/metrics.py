@@ -32,6 +32,12 @@ HELP: Final[Mapping[str, str]] = {
     "aichung_models_loaded": "Models held open.",
     "aichung_queue_waiting": "Calls waiting for a computing thread.",
     "aichung_ledger_records": "Ledger records by state: noted, written, dropped.",
+    "aichung_jobs": "Jobs by state.",
+    "aichung_webhooks": "Webhook messages by state.",
+    "aichung_uploads_running": "Uploads that run now.",
+    "aichung_event_streams": "Event streams that are open now.",
+    "aichung_files_waiting": "Files and results that are being read or rendered, or wait for it.",
+    "aichung_upload_bytes": "Bytes that uploads received since the process started.",
     "aichung_ledger_waiting": "Ledger records waiting for their commit.",
 }
 

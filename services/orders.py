@@ -17,8 +17,8 @@ from msgspec import Meta
 from models.errors import Fault, InvalidInputError
 from models.tabular.columns import table_of
 from models.values import Column
-from services.routes.tabular import MAX_CELLS, TASK, WireColumn, WireTabularOptions
-from services.routes.timeseries import WireAnomalyOptions, WireForecastOptions
+from services.routes.tabular import MAX_CELLS, TASK, WireColumn, WireTabularOptions, tabular_options
+from services.routes.timeseries import WireAnomalyOptions, WireForecastOptions, anomaly_options, forecast_options
 from services.series import Inputs, check_sizes, take
 from services.strict_json import Decoder
 
@@ -41,11 +41,12 @@ class TableData(msgspec.Struct, forbid_unknown_fields=True):
 class Order:
     """One type of job: the task whose model does it, and how its parameters and inline data are checked.
 
-    `check` gives the units of inline data (points, cells).
+    `options` says what the parameters mean together, `check` gives the units of inline data (points, cells).
     """
 
     task: str
     parameters: Decoder[Any]
+    options: Callable[[Any], Any]
     check: Callable[[bytes], int]
 
 
@@ -69,9 +70,9 @@ def _table(data: bytes) -> int:
 SERIES: Final = Decoder(SeriesData)
 TABLE: Final = Decoder(TableData)
 ORDERS: Final[Mapping[str, Order]] = {
-    "anomaly.series": Order("anomalies", Decoder(WireAnomalyOptions, empty_allowed=True), _series),
-    "anomaly.tabular": Order(TASK, Decoder(WireTabularOptions, empty_allowed=True), _table),
-    "forecast": Order("forecast", Decoder(WireForecastOptions), _series),
+    "anomaly.series": Order("anomalies", Decoder(WireAnomalyOptions, empty_allowed=True), anomaly_options, _series),
+    "anomaly.tabular": Order(TASK, Decoder(WireTabularOptions, empty_allowed=True), tabular_options, _table),
+    "forecast": Order("forecast", Decoder(WireForecastOptions), forecast_options, _series),
 }
 """The types of jobs."""
 
@@ -79,7 +80,7 @@ ORDERS: Final[Mapping[str, Order]] = {
 def check_parameters(order: Order, parameters: bytes) -> dict[str, Any]:
     """The parameters as they were sent. Raises InvalidInputError with pointers below `/parameters`."""
     try:
-        order.parameters.decode(parameters)
+        order.options(order.parameters.decode(parameters))
     except InvalidInputError as error:
         raise _below("/parameters", error) from error
     found: dict[str, Any] = msgspec.json.decode(parameters or b"{}")
@@ -96,6 +97,6 @@ def check_data(order: Order, data: bytes) -> int:
 
 def _below(place: str, error: InvalidInputError) -> InvalidInputError:
     """The same refusal, with pointers from the whole request's root."""
-    faults = [Fault(place + fault.pointer, fault.vi, fault.en) for fault in error.faults]
+    faults = [Fault(place + fault.pointer.removeprefix("/options"), fault.vi, fault.en) for fault in error.faults]
     code = {"empty-body": "missing-field"}.get(error.word, error.word)
     return InvalidInputError(error.note.vi, error.note.en, faults, code=code)

@@ -10,7 +10,7 @@ only the owner adds to a file or deletes it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import IO, Annotated, Any, Final
@@ -21,7 +21,6 @@ from msgspec import Meta, Struct
 
 from models.errors import ConflictError, InvalidInputError, Note
 from registry.files import MOST_BYTES, File, Files
-from registry.readings import Readings
 from services.bodies import check_media_type, read_body
 from services.callers import Caller
 from services.endpoints import BODY_BYTES, Call, Endpoint, Headers, Reply
@@ -101,10 +100,12 @@ class FileList(Struct, kw_only=True):
 class FileRoutes:
     """The endpoints and the parts they need."""
 
-    def __init__(self, files: Files, readings: Readings, uploads: Uploads, idempotency: Idempotency) -> None:
-        """Keep the parts."""
+    def __init__(
+        self, files: Files, uploads: Uploads, idempotency: Idempotency, forget_readings: Callable[[str], None]
+    ) -> None:
+        """Keep the parts; `forget_readings` forgets what was read in a file that is gone."""
         self._files = files
-        self._readings = readings
+        self._forget_readings = forget_readings
         self._uploads = uploads
         self._idempotency = idempotency
         self._decoder = Decoder(UploadIn)
@@ -271,7 +272,7 @@ class FileRoutes:
 
     def _delete(self, tenant: str, file_id: str) -> None:
         file = self._files.remove(tenant, file_id)
-        forget_readings(self._readings, file)
+        self._forget_readings(file.id)
 
     def _shown(self, file: File) -> dict[str, Any]:
         return _facts(file, self._files.objects.received(file.id) if file.status == "uploading" else file.bytes)
@@ -288,25 +289,6 @@ class FileRoutes:
 def seen_by(who: Caller) -> list[str]:
     """The organisations whose files, readings and jobs a caller sees: its own and those below it."""
     return [who.tenant, *who.descendants]
-
-
-def forget_readings(readings: Readings, file: File) -> None:
-    """What was understood of a file goes with it; of a named reading stays how to read, not what was read."""
-    after = None
-    while found := readings.page([file.tenant], 100, after, file.id):
-        after = found[-1].id
-        for reading in found:
-            if reading.name is None:
-                readings.remove(file.tenant, reading.id)
-            else:
-                readings.correct(file.tenant, reading.id, reading.version, without_samples(reading.document),
-                                 reading.open_questions, reading.name)  # fmt: skip
-
-
-def without_samples(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A reading's document without the cells that it shows."""
-    tables = [{**table, "sample": []} for table in document.get("tables", ())]
-    return {**document, "tables": tables}
 
 
 def download_headers(name: str, size: int | None, media_type: bytes, digest: str | None) -> Headers:

@@ -114,7 +114,8 @@ def _table(body: TabularRequest) -> Table:
     return Table(table.columns, table.cells, table.words, table.count, labels)
 
 
-def _options(wire: WireTabularOptions | None) -> TabularOptions:
+def tabular_options(wire: WireTabularOptions | None) -> TabularOptions:
+    """The options as values."""
     if wire is None:
         return TabularOptions()
     return TabularOptions(
@@ -142,7 +143,7 @@ class Tabular:
         """Look for strange rows."""
         cells = _check_sizes(body)
         table = _table(body) if cells <= INLINE_CELLS else await asyncio.to_thread(_table, body)
-        ask = Ask(TASK, body.model, [table], _options(body.options), cells, cells, whole=True)
+        ask = Ask(TASK, body.model, [table], tabular_options(body.options), cells, cells, whole=True)
         answer = await self._inference.answer(call, ask)
         found = answer.outputs[0]
         if isinstance(found, PlatformError):

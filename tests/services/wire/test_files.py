@@ -11,7 +11,7 @@ import pytest
 from tests.services.wire.small import Place
 
 CSV = "tháng,ca\n2024-01,3\n2024-02,5\n".encode()
-BOUNDARY = "ranh-gioi".encode().hex()
+BOUNDARY = b"ranh-gioi".hex()
 
 
 def form(*parts: tuple[str, str | None, bytes], end: bool = True) -> bytes:
