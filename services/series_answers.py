@@ -114,4 +114,18 @@ def _event(found: Findings, event: Event) -> dict[str, Any]:
         "first": event.start, "last": event.end, "kind": event.kind, "direction": event.direction,
         "severity": event.severity, "expected": event.expected, "actual": event.actual, "p_value": event.p_value,
         "likely": event.likely, "reason": {"vi": event.reason.vi, "en": event.reason.en}, "open": event.open,
+        "first_seen": stamps[0], "data_through": found.axis.stamps(len(found.score) - 1, 1)[0],
+        "checks": [{"vi": check.vi, "en": check.en} for check in event.checks], "peers": list(event.peers),
+        **_both_forms(event),
     }  # fmt: skip
+
+
+def _both_forms(event: Event) -> dict[str, Any]:
+    """For a cumulative figure, the event's figures as they were sent and as they were modelled."""
+    if event.as_modelled is None:
+        return {}
+    expected, actual = event.as_modelled
+    return {
+        "as_sent": {"expected": event.expected, "actual": event.actual},
+        "as_modelled": {"expected": expected, "actual": actual},
+    }

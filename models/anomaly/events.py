@@ -74,14 +74,18 @@ def _is_long(each: Stretch, reach: int) -> bool:
 
 
 def _bend_stretch(sheet: Sheet, bend: Bend, reach: int) -> Stretch:
-    """The stretch of a bend: its first step, with the change a step before and after in the caller's units."""
-    half = reach // 2
-    quarters = [
-        np.median(sheet.values[first : first + half][sheet.seen[first : first + half]])
-        if sheet.seen[first : first + half].any() else 0.0
-        for first in (bend.at - 2 * half, bend.at - half, bend.at, bend.at + half)
-    ]  # fmt: skip
-    slopes = float((quarters[1] - quarters[0]) / half), float((quarters[3] - quarters[2]) / half)
+    """The stretch of a bend: its first step, with the change a step before and after in the caller's units.
+
+    Slopes are between means of whole seasons, so that the season does not pose as a trend.
+    """
+    block = sheet.season if 1 < sheet.season <= reach // 2 else reach // 2
+    blocks = [
+        sheet.values[first : first + block][sheet.seen[first : first + block]].mean()
+        if sheet.seen[first : first + block].any()
+        else 0.0
+        for first in (bend.at - reach, bend.at - block, bend.at, bend.at + reach - block)
+    ]
+    slopes = float((blocks[1] - blocks[0]) / (reach - block)), float((blocks[3] - blocks[2]) / (reach - block))
     sure = max(1e-15, float(np.exp(-0.5 * min(bend.sure, 8.0) ** 2)))
     return Stretch("trend_change", bend.at, bend.at, bend.after > bend.before, slopes=slopes, p=sure)
 

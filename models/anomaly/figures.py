@@ -17,8 +17,9 @@ def figures(sheet: Sheet, each: Stretch, peak: int) -> tuple[float | None, float
     if each.kind == "season_change":
         return None, None
     if each.kind == "trend_change" and each.slopes is not None:
-        start, _ = levels(sheet, each.start)
-        return start + each.slopes[0] * sheet.season, start + each.slopes[1] * sheet.season
+        before, _ = levels(sheet, each.start)
+        turn = before + each.slopes[0] * max(12, sheet.season) / 2
+        return turn + each.slopes[0] * sheet.season, turn + each.slopes[1] * sheet.season
     if each.kind == "level_shift" or (each.kind == "unit_change" and each.end == each.start and not sheet.alarms[peak]):
         return levels(sheet, each.start)
     if each.kind == "missing_report":
