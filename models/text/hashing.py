@@ -51,9 +51,19 @@ class Syllables:
     document: Indices
     joined: npt.NDArray[np.bool_]
 
-    def pairs(self) -> tuple[Hashes, Indices]:
-        """Hashes of neighbours divided by one sign, and the index of the first of each pair."""
+    def opening(self, count: int) -> tuple[Indices, Indices]:
+        """Indices of the first `count` runs of every text, in order, and how many runs of its text each follows."""
+        begins = np.flatnonzero(np.diff(self.document, prepend=-1))
+        sizes = np.minimum(np.diff(begins, append=len(self.document)), count)
+        before = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return np.repeat(begins, sizes) + before, before
+
+    def pairs(self, among: Indices | None = None) -> tuple[Hashes, Indices]:
+        """Hashes of neighbours divided by one sign, and the index of the first of each pair; only those `among`."""
         first = np.flatnonzero(self.joined)
+        if among is not None:
+            among = among[among < len(self.joined)]
+            first = among[self.joined[among]]
         return (self.hashes[first] * _LEFT + self.hashes[first + 1]) * _PAIR, first
 
 

@@ -71,3 +71,12 @@ def test_mixing_is_the_published_finaliser():
 
 def test_units_count_astral_signs_twice():
     assert units_in("a😀") == 3
+
+
+def test_an_opening_is_the_first_runs_of_every_text():
+    found = hash_syllables(["một hai ba", "", "bốn", "năm sáu, bảy tám"])
+    places, before = found.opening(2)
+    assert places.tolist() == [0, 1, 3, 4, 5]
+    assert before.tolist() == [0, 1, 0, 0, 1]
+    assert found.pairs(places)[1].tolist() == [0, 1, 4]
+    assert len(hash_syllables(["", ""]).opening(3)[0]) == 0
