@@ -83,9 +83,9 @@ class Layout:
         for row in range(start, end):
             seen = False
             for column, kind in enumerate(self.kinds[row]):
-                if kind in ("text", "time"):
-                    seen = True
-                elif kind == "number" and not seen and years and _is_year(self.sheet.rows[row][column]):
+                if kind in ("text", "time") or (
+                    kind == "number" and not seen and years and _is_year(self.sheet.rows[row][column])
+                ):
                     seen = True
                 elif kind == "number" and seen:
                     support[column] += 1

@@ -108,11 +108,17 @@ def _placed(labels: list[Label], places: bool, keep_totals: bool) -> list[BodyRo
         kind: Kind = "data"
         if match is not None and places and not keep_totals:
             kind = _kind(match, regions_are_data)
-        elif match is not None and match.kind == "total" and label.row == last and len(figured) > 2 and not keep_totals:
-            kind = "total" if plain(label.text).startswith(("tong", "cong", "toan")) else "data"
+        elif label.row == last and _closes(label, match) and len(figured) > 2 and not keep_totals:
+            kind = "total" if kinds["total"] == 1 else "data"
         place, path = _split(label, match, places or known, vintage)
         found.append(BodyRow(label.row, kind, path, place, None, label.unit, label.column_units))
     return found
+
+
+def _closes(label: Label, match: Match | None) -> bool:
+    """Whether a last row is the sum of all above it: `Tổng cộng` under no section."""
+    named = plain(label.text).startswith(("tong", "cong", "toan"))
+    return match is not None and match.kind == "total" and named and len(label.path) == 1
 
 
 def _kind(match: Match, regions_are_data: bool) -> Kind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
@@ -46,6 +47,8 @@ def _series(key: _Key, found: list[Observation]) -> TableSeries:
     if frequency == "D" and _monthly(periods):
         frequency = "M"
         periods = [period[:7] for period in periods]
+    if frequency == "H":
+        frequency = _clocked(periods)
     values = np.array([np.nan if seen.value is None else seen.value for seen in found], dtype=np.float64)
     line = arrange(periods, values, frequency)
     cells: list[str | None] = [None] * len(line.values)
@@ -60,3 +63,11 @@ def _monthly(periods: list[str]) -> bool:
     """Days that stand for their months: at most one in each, and more than one month."""
     months = {period[:7] for period in periods}
     return len(months) == len(set(periods)) and (len(months) > 1 or all(period.endswith("-01") for period in periods))
+
+
+def _clocked(periods: list[str]) -> str:
+    """The step of times of day: hours, or the shortest step in minutes."""
+    moments = sorted({datetime.fromisoformat(period) for period in periods})
+    steps = [round((b - a).total_seconds() / 60) for a, b in zip(moments, moments[1:], strict=False)]
+    shortest = min(steps, default=60)
+    return f"{shortest}min" if 0 < shortest < 60 else "H"

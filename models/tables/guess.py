@@ -13,6 +13,7 @@ from models.tables.grid import Row, Sheet, cell_name
 from models.tables.headers import header_paths
 from models.tables.headings import Context, Heading, periods_in, split_title, understand
 from models.tables.labels import Label, read_labels
+from models.tables.numbers import POINT_GROUPS, decide
 from models.tables.periods import Period, find_periods
 from models.tables.phrases import plain, tidy
 from models.tables.shape import Column, ColumnType, Coverage, LayoutName, Marker, Role, RowCounts, Source, Table
@@ -21,6 +22,7 @@ from models.tables.units import is_progress, is_unit, measure_of_title
 _ORDINAL = re.compile(r"(?:so\s*)?(?:tt|stt|thu tu|no\.?|#)\.?")
 _HEADLINE = re.compile(r"^\s*(?:(?:bieu|bang|table)\s*(?:so)?\s*)?\d{0,3}(?:\.\d{1,2})*\s*[.:)]?\s*", re.IGNORECASE)
 _CONTINUED = re.compile(r"\(?\s*ti[eếÕ]p\s*(?:theo|bi[eể]u)?\s*\)?", re.IGNORECASE)
+_SUM = re.compile(r"(?:tong(?: so| cong)?|cong|ca nam|total|t\. ?so)\b")
 _CASES = {"m": "Mắc", "c": "Chết"}
 """The health service's headings: M(ắc) cases, C(hết) deaths, always as a pair."""
 
@@ -51,6 +53,8 @@ class Open:
     unlabelled: list[int] = field(default_factory=list)
     abbreviated: bool = False
     swapped: bool = False
+    unordered: list[int] = field(default_factory=list)
+    unformed: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ def guess_table(layout: Layout, block: Block, date: FileDate, before: str) -> Gu
     columns = [Column(c, _name(paths, c), role, "period" if timed else "text") for c in labels]
     columns += ignored
     columns += _measured(sheet, [(c, paths[c]) for c in values], context, date, still, timed=timed)
-    columns = _unswapped(columns, still)
+    columns = [_formed(sheet, block, column, still) for column in _unswapped(columns, still)]
     columns += [Column(c, "", "ignore") for c in still.unnamed]
     columns.sort(key=lambda column: column.index)
     still.headless = not block.header
@@ -155,7 +159,7 @@ def _value_columns(
             still.unnamed.append(column)
     if not found and not block.header:
         found, still.unnamed[:] = list(still.unnamed), []
-        paths.update({column: ("",) for column in found})
+        paths.update(dict.fromkeys(found, ("",)))
     for row in range(*block.body):
         kinds_of_row = layout.kinds[row]
         bare = not any(kinds_of_row[column] for column in labels)
@@ -186,7 +190,7 @@ def _context(title: str, block: Block, date: FileDate, sheet: str, still: Open) 
     if around is None and not years:
         named = {period.year for period in periods_in(sheet) if period.year is not None}
         around = Period("Y", next(iter(named))) if len(named) == 1 else date.year
-        source = "title" if len(named) == 1 else "file_name"
+        source = "title" if len(named) == 1 and not named & set(date.years) else "file_name"
     elif around is None:
         around = Period("Y", max(years))  # the year that is spoken of; an earlier one is what it is compared with
     complete = {period.within(around) for period in found}
@@ -205,9 +209,12 @@ def _measured(
 ) -> list[Column]:  # fmt: skip
     """The columns of figures, each heading understood; a guess fills what is left open."""
     columns: list[Column] = []
-    for index, path in headed:
-        name = tidy(" ".join(path))
-        heading = understand(name, context)
+    known = [(index, tidy(" ".join(path)), understand(tidy(" ".join(path)), context)) for index, path in headed]
+    dated = sum(heading.own for _, _, heading in known)
+    for index, name, heading in known:
+        if not timed and not heading.own and dated >= max(2, len(known) / 2) and _SUM.match(plain(name)):
+            columns.append(Column(index, name, "ignore"))  # the sum over the periods beside it
+            continue
         period = None if timed else _dated(index, heading, date, still)
         measure = heading.measure
         if measure is None and measure_of_title(sheet.name) is not None:
@@ -220,6 +227,17 @@ def _measured(
                    series=heading.series or None, revision=heading.revision)
         )  # fmt: skip
     return columns
+
+
+def _formed(sheet: Sheet, block: Block, column: Column, still: Open) -> Column:
+    """The column with the form of its numbers, where they were typed as text."""
+    cells = [sheet.rows[row][column.index] for row in range(*block.body)] if column.role == "value" else []
+    if not any(isinstance(value, str) and kind_of(value) == "number" for value in cells):
+        return column
+    said = decide(cells)
+    if said.ambiguous:
+        still.unformed.append(column.index)
+    return replace(column, number_format=said.form or POINT_GROUPS)
 
 
 _ISO = re.compile(r"(?:19|20)\d\d-\d\d-\d\d")
@@ -316,6 +334,8 @@ def _spanned(table: Table, labels: Sequence[Label], context: Context, still: Ope
 
 def frequency_of(name: str) -> str:
     """The frequency code of a period's name."""
+    if "T" in name:
+        return "H"
     if "Q" in name:
         return "Q"
     if "W" in name:

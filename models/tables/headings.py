@@ -14,10 +14,19 @@ from dataclasses import dataclass, replace
 from models.tables.periods import Period, find_periods
 from models.tables.phrases import plain, tidy
 from models.tables.shape import Revision
-from models.tables.units import bracketed_unit, is_percent, is_progress, measure_of_title, measure_of_words, without_unit
+from models.tables.units import (
+    bracketed_unit,
+    is_percent,
+    is_progress,
+    measure_of_title,
+    measure_of_words,
+    without_unit,
+)
 from models.values import Measure
 
-_COMPARED = re.compile(r"\bso\s*(?:voi|cung|sanh voi)\b\s*:?|\bcompared?\s+(?:to|with)\b|\bover\b(?=\s*\(%)|\bversus\b|\bvs\.?\b")
+_COMPARED = re.compile(
+    r"\bso\s*(?:voi|cung|sanh voi)\b\s*:?|\bcompared?\s+(?:to|with)\b|\bover\b(?=\s*\(%)|\bversus\b|\bvs\.?\b"
+)
 _PRICES = re.compile(
     r"(?:theo\s+)?(?:gia|nam)\s*(?:so sanh|co dinh|goc)\s*(?:nam\s*)?\(?\s*(?:19|20)\d\d\s*\)?|"
     r"\(?\s*(?:19|20)\d\d\s*=\s*100\s*%?\s*\)?|\bky goc\s*(?:nam\s*)?\(?\s*(?:19|20)\d\d\s*\)?"
@@ -29,9 +38,13 @@ _LAST_YEAR = re.compile(
 _BEFORE = re.compile(
     r"\b(?:thang|ky|quy|tuan)\s+truoc(?! nam)\b|\bcung thoi diem thang truoc|\bprevious (?:month|quarter)"
 )
-_AGO = re.compile(r"\b(?:the )?same period(?: last year)?|\blast year|\bcung (?:ky|thoi diem)(?: nam| thang)? truoc|\b(?:nam|thang|ky|quy) truoc")
+_AGO = re.compile(
+    r"\b(?:the )?same period(?: last year)?|\blast year|\bcung (?:ky|thoi diem)(?: nam| thang)? truoc|\b(?:nam|thang|ky|quy) truoc"
+)
 _FIXED = re.compile(r"\bky goc|\bgoc\b|\bbase\b")
-_BASE_WORDS = re.compile(r"\b(?:cung|thoi diem|thang|ky|nam|truoc|voi|same|period|last|year|of|the|previous|month)\b(?!\s*\d)")
+_BASE_WORDS = re.compile(
+    r"\b(?:cung|thoi diem|thang|ky|nam|truoc|voi|same|period|last|year|of|the|previous|month)\b(?!\s*\d)"
+)
 _REVISIONS: tuple[tuple[re.Pattern[str], Revision], ...] = (
     (re.compile(r"\buoc(?: tinh)?\b|\bestimate"), "estimate"),
     (re.compile(r"\bso bo\b|\bprel"), "preliminary"),
@@ -168,8 +181,12 @@ def _compared(period: Period | None, right: str, context: Context) -> tuple[Meas
     if _BEFORE.search(flat):
         return "index_prev", summed
     bases = [base.within(context.around) for base in periods_in(right)]
-    if _LAST_YEAR.search(flat) or period is None or not bases:
+    if _LAST_YEAR.search(flat) or not bases:
         return "index_same_period", summed
+    if period is None:  # periods run down the rows, all compared with one
+        around = context.around.year if context.around else None
+        december = bases[0].unit == "M" and bases[0].number == 12 and bases[0].year == (around or 0) - 1
+        return "rate", "so với tháng 12 năm trước" if december else f"so với {bases[0].name}"
     base = _subject(periods_in(right), context) or bases[0]
     return _against(period, base, summed)
 

@@ -192,7 +192,9 @@ def _continued(walk: _Walk, row: int, name: str) -> str:
 
 
 def _section_unit(name: str) -> str | None:
-    return tidy(name).capitalize() if is_unit(name) and " " in name.strip() else None
+    """`NGHÌN HÀNH KHÁCH` alone on a line is the unit of what follows."""
+    scaled = plain(name).startswith(("nghin", "ngan", "trieu", "ty ", "1000", "ngh"))
+    return tidy(name).capitalize() if scaled and is_unit(name) else None
 
 
 def _own_units(cells: Row, values: Sequence[int]) -> tuple[tuple[int, str], ...]:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from models.tables.blocks import MARKERS, kind_of_text
 from models.tables.body import BodyRow, body_rows
-from models.tables.grid import CellValue, Row, Workbook, cell_name
+from models.tables.grid import CellValue, Row, cell_name
 from models.tables.guess import headline
-from models.tables.legacy import convert_all
 from models.tables.numbers import parse
 from models.tables.phrases import is_number, plain, tidy
-from models.tables.shape import Column, Reading, Table
+from models.tables.shape import Column, Table
 from models.tables.units import is_percent, is_ratio, measure_of_words
 from models.values import Measure
 
@@ -65,7 +64,9 @@ def observe_grid(index: int, table: Table, rows: tuple[Row, ...], *, totals: boo
 
 
 def _name(base: str, body: BodyRow, column: Column, measure: Measure | None) -> str:
-    summed = "cộng dồn" if column.measure == "ytd" and measure != "ytd" else None  # a mean since January is its own series
+    summed = (
+        "cộng dồn" if column.measure == "ytd" and measure != "ytd" else None
+    )  # a mean since January is its own series
     return SEPARATOR.join(part for part in (base, *body.path, column.series, summed) if part)
 
 
@@ -105,13 +106,3 @@ def read_value(cell: CellValue, column: Column, signs: Mapping[str, str]) -> tup
         meaning = signs.get(text) or MARKERS.get(text.lower())
         return (0.0 if meaning == "zero" else None), text
     return (parse(text, column.number_format) if kind == "number" else None), None
-
-
-def observe(reading: Reading, workbook: Workbook, *, totals: bool = False) -> Iterator[Observation]:
-    """Every figure of a file as the reading understands it; with `totals` also the rows that are set apart."""
-    names = {table.sheet for table in reading.tables}
-    sheets = [sheet for sheet in workbook.sheets if sheet.name in names]
-    rows = {sheet.name: sheet.rows for sheet, _ in convert_all(sheets)}
-    for index, table in enumerate(reading.tables):
-        if table.sheet in rows:
-            yield from observe_grid(index, table, rows[table.sheet], totals=totals)

@@ -94,7 +94,7 @@ _TOKEN = re.compile(
     | (?P<year_q>\b(?P<yqy>{_YEAR})\s*[-/ ]?\s*q(?P<yqn>[1-4])\b)
     | (?P<year_w>\b(?P<ywy>{_YEAR})\s*-?\s*w(?P<ywn>\d\d)\b)
     | (?P<week>\btuan\s*(?:thu\s*)?(?P<wn>\d{{1,2}})(?:{_LINK}(?P<wy>{_YEAR})\b)?)
-    | (?P<month>\b(?:th[ao]ng|th|t)\s*\.?\s*(?P<mn>1[0-2]|0?[1-9])(?![\d])(?:{_LINK}(?P<my>{_YEAR})\b)?)
+    | (?P<month>\b(?:th[ao]ng|th|t)\s*\.?\s*(?P<mn>1[0-2]|0?[1-9])(?!\d|\s*\+)(?:{_LINK}(?P<my>{_YEAR})\b)?)
     | (?P<named>\bth[ao]ng\s+(?P<nn>gieng|{_NAMED}|chap|nam(?=\s+(?:va|nam|so)\b|\s*$))(?![a-z])(?!\s*th[ao]ng)
         (?:{_LINK}(?P<ny>{_YEAR})\b)?)
     | (?P<slash>\b(?P<xm>1[0-2]|0?[1-9])\s*/\s*(?P<xy>{_YEAR})\b)

@@ -25,6 +25,7 @@ def ask(guesses: Sequence[Guess], unread: Sequence[str]) -> tuple[Question, ...]
     asked += _unnamed(guesses)
     asked += _headless(guesses)
     asked += _unlabelled(guesses)
+    asked += _written(guesses)
     asked += [_not_understood(at, sheet) for at, sheet in enumerate(unread)]
     return tuple(asked)
 
@@ -154,3 +155,30 @@ def _not_understood(at: int, sheet: str) -> Question:
         f"The sheet '{sheet}' holds figures, but no table was recognised. Shall it be left out?",
         (Option("ignore", "Bỏ qua", "Leave it out"),), "ignore",
     )  # fmt: skip
+
+
+def _written(guesses: Sequence[Guess]) -> list[Question]:
+    """How numbers and dates are written, where a column leaves it open."""
+    asked: list[Question] = []
+    for at, guess in enumerate(guesses):
+        sheet = guess.table.sheet
+        if guess.open.unformed:
+            names = ", ".join(column_name(column) for column in guess.open.unformed[:5])
+            asked.append(
+                Question(f"format-{at}", "number_format",
+                         f"Ở cột {names} trang «{sheet}», 1.234 là một nghìn hai trăm ba mươi tư hay một phẩy hai?",
+                         f"In column {names} of sheet '{sheet}', is 1.234 a thousand or a little more than one?",
+                         (Option("1.234,5", "Dấu chấm ngăn hàng nghìn", "The point divides thousands"),
+                          Option("1,234.5", "Dấu chấm là dấu thập phân", "The point is the decimal sign")),
+                         "1.234,5", (at,), tuple(guess.open.unformed))
+            )  # fmt: skip
+        if guess.open.unordered:
+            names = ", ".join(column_name(column) for column in guess.open.unordered)
+            asked.append(
+                Question(f"order-{at}", "date_order",
+                         f"Ngày ở cột {names} trang «{sheet}» viết ngày trước hay tháng trước?",
+                         f"Are the dates in column {names} of sheet '{sheet}' written day first or month first?",
+                         (Option("dmy", "Ngày/tháng/năm", "Day first"), Option("mdy", "Tháng/ngày/năm", "Month first")),
+                         "dmy", (at,), tuple(guess.open.unordered))
+            )  # fmt: skip
+    return asked

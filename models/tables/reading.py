@@ -7,16 +7,18 @@ and nothing is guessed in silence.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 
 from models.tables.blocks import Layout, find_blocks
 from models.tables.correcting import apply_pattern, correct
 from models.tables.filenames import file_date
 from models.tables.gathering import TableSeries, gather
-from models.tables.grid import Sheet, Workbook
+from models.tables.grid import Row, Sheet, Workbook
 from models.tables.guess import FileDate, Guess, guess_table
 from models.tables.legacy import convert_all
-from models.tables.observing import Observation, observe, observe_grid
+from models.tables.lists import guess_list, is_list, observe_list
+from models.tables.observing import Observation, observe_grid
 from models.tables.phrases import is_number, plain, tidy
 from models.tables.questions import ask, warn
 from models.tables.shape import Caution, Conversion, Question, Reading, Sampled, Table
@@ -28,6 +30,8 @@ __all__ = [
 ]  # fmt: skip
 
 _SAMPLE = 4
+_WEIGHTS = {"headless": 0.8, "yearless": 0.5, "undated": 0.5, "unmeasured": 0.3, "unlabelled": 0.2, "unordered": 0.4,
+            "unformed": 0.4, "unnamed": 0.05}  # fmt: skip
 _MANY = 3
 """So many figures on a sheet without a table are worth a question; one or two are a page number."""
 
@@ -52,6 +56,10 @@ def read(workbook: Workbook) -> Reading:
 
 
 def _read_sheet(sheet: Sheet, conversion: Conversion, date: FileDate) -> list[Guess]:
+    listed = guess_list(sheet)
+    if listed is not None:
+        table, still = listed
+        return [Guess(_sampled(replace(table, text_conversion=conversion), sheet), still)]
     layout = Layout(sheet)
     blocks, _ = find_blocks(layout)
     guesses: list[Guess] = []
@@ -69,21 +77,34 @@ def _figures(sheet: Sheet) -> int:
 
 def _sampled(table: Table, sheet: Sheet) -> Table:
     found: list[Sampled] = []
-    for seen in observe_grid(0, table, sheet.rows, totals=False):
+    for seen in _figures_of(0, table, sheet.rows, totals=False):
         found.append(Sampled(seen.cell, seen.series, seen.place_name, seen.period, seen.value))
         if len(found) == _SAMPLE:
             break
     return replace(table, sample=tuple(found))
 
 
+def _figures_of(index: int, table: Table, rows: tuple[Row, ...], *, totals: bool) -> Iterator[Observation]:
+    return (observe_list if is_list(table) else observe_grid)(index, table, rows, totals=totals)
+
+
+def observe(reading: Reading, workbook: Workbook, *, totals: bool = False) -> Iterator[Observation]:
+    """Every figure of a file as the reading understands it; with `totals` also the rows that are set apart."""
+    names = {table.sheet for table in reading.tables}
+    rows = {sheet.name: sheet.rows for sheet, _ in convert_all(workbook.sheets) if sheet.name in names}
+    for index, table in enumerate(reading.tables):
+        if table.sheet in rows:
+            yield from _figures_of(index, table, rows[table.sheet], totals=totals)
+
+
 def _confidence(guesses: list[Guess], questions: int) -> float:
+    """The mean over the tables of what is settled in each: every open point takes its weight."""
     if not guesses:
         return 0.0
-    sure = sum(
-        not (g.open.headless or g.open.yearless or g.open.undated or g.open.unmeasured or g.open.unlabelled)
-        for g in guesses
+    found = sum(
+        max(0.0, 1 - sum(weight for name, weight in _WEIGHTS.items() if getattr(g.open, name))) for g in guesses
     )
-    return round(max(0.05, sure / len(guesses) - 0.01 * questions), 2)
+    return round(max(0.0, found / len(guesses) - (0.01 if questions else 0.0)), 2)
 
 
 def hidden(sheet: str) -> Caution:

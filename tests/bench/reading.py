@@ -139,19 +139,20 @@ class Placed:
 
 
 def placement(path: Path) -> tuple[Placed, float]:
-    """Whether each figure is placed, asked about, or part of a heading."""
+    """Whether each figure is placed, asked about, or part of a heading, a label or a column of sums."""
     book, reading, seconds = open_book(path)
     placed = {(found.sheet, found.cell) for found in observe(reading, book, totals=True)}
     asked = {reading.tables[at].sheet for question in reading.questions for at in question.tables}
     headings = {(table.sheet, row - 1) for table in reading.tables for row in table.header_rows}
     labels = {(t.sheet, c.index) for t in reading.tables for c in t.columns if c.role in ("series", "place", "time")}
+    sums = {(t.sheet, c.index) for t in reading.tables for c in t.columns if c.role == "ignore" and c.name}
     unread = {caution.vi for caution in reading.warnings}
     result = Placed()
     for sheet, cell, row, column in figures(book):
         result.total += 1
         if (sheet, cell) in placed:
             result.placed += 1
-        elif (sheet, row) in headings or (sheet, column) in labels:
+        elif (sheet, row) in headings or (sheet, column) in labels | sums:
             result.header += 1
         elif sheet in asked or any(f"«{sheet}»" in text for text in unread):
             result.asked += 1
