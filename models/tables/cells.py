@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from models.tables.archives import kind_of
 from models.tables.delimited import read_delimited
 from models.tables.grid import CellValue, Row, Sheet, Workbook, cell_name, column_name
-from models.tables.records import read_json_lines, read_parquet
+from models.tables.records import is_json_lines, read_json_lines, read_parquet
 from models.tables.refusals import web_page
 from models.tables.workbooks import read_sheets
 
@@ -27,8 +27,7 @@ def read_workbook(path: Path, file_name: str) -> Workbook:
         raise web_page()
     if kind == "parquet":
         return Workbook(file_name, "parquet", (Sheet(title, read_parquet(path)),))
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+    if is_json_lines(path):
         return Workbook(file_name, "jsonl", (Sheet(title, read_json_lines(path)),))
-    return Workbook(file_name, "csv", (Sheet(title, read_delimited(path)),))
+    rows, notes = read_delimited(path)
+    return Workbook(file_name, "csv", (Sheet(title, rows),), notes)

@@ -13,6 +13,8 @@ from datetime import date, datetime, time, timedelta
 
 from models.errors import Note
 
+KEPT_TEXTS = 100_000
+
 CellValue = str | int | float | bool | datetime | date | time | timedelta | None
 Row = tuple[CellValue, ...]
 
@@ -62,16 +64,28 @@ def column_name(column: int) -> str:
     return letters
 
 
-def rectangle(rows: Iterable[Sequence[CellValue]]) -> tuple[Row, ...]:
-    """Rows made equally wide, trailing empty rows and columns cut, empty text made None."""
-    kept = [tuple(None if value == "" else value for value in row) for row in rows]
-    width = 0
-    height = 0
-    for index, row in enumerate(kept):
-        used = len(row)
-        while used and row[used - 1] is None:
+def even_rows(rows: Iterable[Sequence[CellValue]]) -> tuple[Row, ...]:
+    """Rows made equally wide, trailing empty rows and columns cut, empty text made None.
+
+    Texts that repeat (places, periods, codes) are kept once; the first KEPT_TEXTS different ones are remembered.
+    """
+    kept: list[Row] = []
+    texts: dict[CellValue, CellValue] = {"": None}
+    width = height = 0
+    for row in rows:
+        if len(texts) < KEPT_TEXTS:
+            cells = tuple(texts.setdefault(cell, cell) if type(cell) is str else cell for cell in row)
+        else:
+            cells = tuple(texts.get(cell, cell) if type(cell) is str else cell for cell in row)
+        kept.append(cells)
+        used = len(cells)
+        while used and cells[used - 1] is None:
             used -= 1
         if used:
-            width, height = max(width, used), index + 1
+            width, height = max(width, used), len(kept)
     empty: Row = (None,) * width
-    return tuple(row[:width] + empty[len(row) :] if any(v is not None for v in row) else empty for row in kept[:height])
+    del kept[height:]
+    for index, cells in enumerate(kept):
+        if len(cells) != width:
+            kept[index] = cells[:width] + empty[len(cells) :]
+    return tuple(kept)
