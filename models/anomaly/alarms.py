@@ -2,8 +2,8 @@
 
 Decision: the level is a two-sided p-value per point. `false_alarms_per_year` divides by the points in a year;
 `sensitivity` 0…99 is a scale of powers of ten between 1e-6 (only the monstrous) and 1e-1; with nothing asked it is 70,
-about three sigmas. A budget looks at one point in a hundred and then takes the best events of the whole table, and none
-that is more likely false than right (`table`).
+about three sigmas. A budget looks at one point in a hundred and then takes the best events of the whole table, of
+which at most one in five is expected to be chance (`table`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from models.values import AnomalyOptions
 DEFAULT_SENSITIVITY = 70
 FAINTEST, STRONGEST = -6.0, -1.0
 BUDGET_LEVEL, BUDGET_SENSITIVITY = 0.01, 79
-BUDGET_FALSE_SHARE = 0.5
+BUDGET_FALSE_SHARE = 0.2
 HIGHEST_LEVEL = 0.5
 STEPS_A_YEAR = {
     "Y": 1.0,
@@ -74,9 +74,9 @@ def quiet(flags: Bools, window: int) -> Bools:
 
 
 def eligible(p_values: Sequence[float], points: int) -> list[int]:
-    """Places of the events that are less likely false than true, best first, by Benjamini and Hochberg's step-up rule.
+    """Places of the events that are hardly chance, best first, by Benjamini and Hochberg's step-up rule.
 
-    `points` is how many points were judged; the rule holds the expected share of false events below one half.
+    `points` is how many points were judged; the rule holds the expected share of false events below one fifth.
     """
     order = sorted(range(len(p_values)), key=lambda place: (p_values[place], place))
     passed = [k for k, place in enumerate(order, 1) if p_values[place] * points <= BUDGET_FALSE_SHARE * k]

@@ -43,6 +43,9 @@ def sheet_of(task: Task, judged: Judged, row: int, said: tuple[Floats, Bools], o
     values, seen, expected = rows.values[row], rows.seen[row], found.expected[row]
     flags = seen & (p < alarms.level(options, task.series.axis.frequency))
     flags &= alarms.strong(values, expected, options, task.unit)
+    first = int(np.argmax(judged.began[row])) if options.mode == "batch" and judged.began[row].any() else 0
+    if 0 < first <= task.season:
+        flags[:first] &= upward[:first]  # before its own beginning a series is not low
     return Sheet(
         name=task.series.name, axis=task.series.axis, season=task.season, measure=task.series.measure, values=values,
         offset=task.offset, seen=seen, expected=expected, sigma=found.sigma[row], lower=found.lower[row],

@@ -3,8 +3,9 @@
 A series that has just begun knows no season and no usual level, so the baseline cannot tell an epidemic's first months
 from its own start. Here a count is held against the mean of the up to six counts before it alone. The ratio is judged
 on a log scale with the scatter such ratios had so far (never less than that of a quiet notifiable disease) and
-Poisson's share, so small counts need a large rise. Decision: only the past is asked, in every mode; what began stays
-held against the months before its beginning for as long as it lasts, half a year at most.
+Poisson's share, so small counts need a large rise. Decision: only the past is asked; what began stays held against the
+months before its beginning for as long as it lasts, half a year at most. Where the whole series is at hand, a rise that
+the following years repeat to the same height is the season, not news.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from models.calendar import Frequency
 Places = npt.NDArray[np.int64]
 BEFORE, LEAST_BEFORE = 6, 3
 RISE, ABOVE_OTHER_YEARS, OTHER_YEARS = 2.0, 1.5, 5
+LATER_YEARS, LEAST_LATER_YEARS = 5, 2
 LEAST_COUNT = 10.0
 QUIET_SCATTER = 0.35
 LONGEST = 6
@@ -44,7 +46,7 @@ def merge(rows: Rows, found: Evidence, frequency: Frequency, level: float, *, ca
     nothing = np.zeros(rows.values.shape, bool)
     if frequency.unit not in SLOW or not whole.any():
         return found, nothing
-    new = beginnings(rows.values, rows.seen, whole, rows.season, level)
+    new = beginnings(rows.values, rows.seen, whole, rows.season, level, causal=causal)
     begins = (new.p < level) & (new.p < found.up)
     if not begins.any():
         return found, nothing
@@ -72,20 +74,28 @@ class Beginnings:
         return found
 
 
-def beginnings(values: Floats, seen: Bools, counts: Bools, season: int, level: float) -> Beginnings:
-    """What begins in the rows that are `counts` (rows,); `level` is the one-sided p-value that counts as an alarm."""
+def beginnings(
+    values: Floats, seen: Bools, counts: Bools, season: int, level: float, *, causal: bool = True
+) -> Beginnings:
+    """What begins in the rows that are `counts` (rows,); `level` is the one-sided p-value that counts as an alarm.
+
+    Unless `causal`, a beginning that later years repeat at the same season and as high is taken for that season.
+    """
     found = Beginnings(np.ones(values.shape), np.zeros(values.shape), np.ones(values.shape))
     for row in np.flatnonzero(counts & seen.any(axis=1)):
         steps = np.flatnonzero(seen[row])
-        _one(values[row, steps], steps, season, level, found, int(row))
+        line = np.maximum(values[row, steps], 0.0)
+        for first, last in _one(line, steps, season, level, found, int(row)):
+            if not causal and _returns(line, steps, first, last, season):
+                found.p[row, steps[first:last]] = 1.0
     return found
 
 
-def _one(line: Floats, steps: Places, season: int, level: float, found: Beginnings, row: int) -> None:
-    """Look through the observed counts of one row."""
+def _one(line: Floats, steps: Places, season: int, level: float, found: Beginnings, row: int) -> list[tuple[int, int]]:
+    """Look through the observed counts of one row; returns what began as (first, one past the last) of them."""
+    stretches: list[tuple[int, int]] = []
     if len(line) <= LEAST_BEFORE:
-        return
-    line = np.maximum(line, 0.0)
+        return stretches
     mean, highest = _before(line)
     least = np.sqrt(QUIET_SCATTER**2 + 1.0 / (mean + 1.0))
     ratio = np.log1p(line) - np.log1p(mean)
@@ -109,6 +119,21 @@ def _one(line: Floats, steps: Places, season: int, level: float, found: Beginnin
             found.p[place], found.before[place], found.scatter[place] = max(p, 1e-15), mean[at], scatter
             last += 1
         free = last
+        if last > at:
+            stretches.append((at, last))
+    return stretches
+
+
+def _returns(line: Floats, steps: Places, first: int, last: int, season: int) -> bool:
+    """Whether most later years are as high in the months of a beginning: then it is the season that begins."""
+    peaks = []
+    for year in range(1, LATER_YEARS + 1):
+        inside = (steps >= steps[first] + year * season) & (steps <= steps[last - 1] + year * season)
+        if season > 1 and inside.any() and steps[-1] >= steps[last - 1] + year * season:
+            peaks.append(float(line[inside].max()))
+    if len(peaks) < LEAST_LATER_YEARS:
+        return False
+    return float(line[first:last].max()) < ABOVE_OTHER_YEARS * float(np.median(peaks))
 
 
 def _before(line: Floats) -> tuple[Floats, Floats]:

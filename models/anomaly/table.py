@@ -7,8 +7,8 @@ Decisions:
 - A table is settled by its events alone, never by its points, so it may be of any size: chunks are judged apart
   (`chunk_options`), a few words of each event gathered (`sightings_of`, `row_of`), settled, and each event given its
   verdict (`heard`).
-- Benjamini and Hochberg's rule over all points holds the expected share of false events below one half. Data faults are
-  statements of fact, not of chance: they are not tested against it, but count against the number of alarms.
+- Benjamini and Hochberg's rule over all points holds the expected share of false events below one fifth. Data faults
+  are statements of fact, not of chance: they are not tested against it, but count against the number of alarms.
 """
 
 from __future__ import annotations

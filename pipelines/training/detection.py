@@ -45,11 +45,14 @@ SPIKE_SIGMAS = (4.0, 8.0)
 WIDEST = 100
 RATE_YEARS = 20
 KNOWN = (
-    ("measles", "2000-01", "2009-01", "2009-03"),
-    ("measles", "2000-01", "2014-01", "2014-03"),
-    ("rabies", "2000-01", "2013-01", "2013-02"),
+    ("measles", "2000-01", "2009-01", "2009-02"),
+    ("measles", "2000-01", "2014-01", "2014-02"),
+    ("hfmd", "2011-01", "2011-04", "2011-05"),
+    ("hfmd", "2011-01", "2012-02", "2012-03"),
 )
-"""Disease, first month given, and the months in which a real event had to be flagged (both ends inclusive)."""
+"""Disease, first month given, and the first two months of a real outbreak, in which it had to be flagged."""
+FAULTS = (("rabies", "2000-01", "2013-01", "2013-12", "missing_report"),)
+"""Disease, first month given, the months of a fault of the data, and its name."""
 
 
 def distance_from_mean(series: Series) -> Floats:
@@ -113,15 +116,90 @@ def _resampled(series: Series, rng: np.random.Generator) -> Series:
     return Series(series.name, made, Axis.parse("M", "2000-01"), kind="real")
 
 
-def known_events(detect: Detect, data: Datasets) -> Metric:
-    """Share of real events of the Ministry's series that are flagged in their first months."""
-    hits = []
+def known_events(detect: Detect, data: Datasets) -> list[Metric]:
+    """Shares of the Ministry's outbreaks flagged in their first two months, and of its faults named as such."""
+    hits, named = [], []
     for disease, first, begins, ends in KNOWN:
         series = ministry(data, disease, first)
         names = series.axis.periods(0, len(series.values))
         found = detect([series], AnomalyOptions())[0]
         hits.append(bool(found.is_anomaly[names.index(begins) : names.index(ends) + 1].any()))
-    return Metric("known_events_flagged", float(np.mean(hits)), len(hits), MINISTRY)
+    for disease, first, begins, ends, kind in FAULTS:
+        series = ministry(data, disease, first)
+        names = series.axis.periods(0, len(series.values))
+        events = detect([series], AnomalyOptions())[0].events
+        named.append((kind, names.index(begins), names.index(ends)) in {(e.kind, e.start, e.end) for e in events})
+    return [
+        Metric("known_events_flagged", float(np.mean(hits)), len(hits), MINISTRY),
+        Metric("known_faults_named", float(np.mean(named)), len(named), MINISTRY),
+    ]
+
+
+def kinds_named(detect: Detect, series: Sequence[Series], *, quick: bool) -> list[Metric]:
+    """For each kind the share of series, with one such event put into each, in which it is found under its name."""
+    rng = np.random.default_rng(6)
+    clean = [_lifted(_resampled(each, rng)) for each in series[: 8 if quick else len(series)]]
+    found = []
+    for kind, put in INJECTED.items():
+        items = [replace(each, values=put(each.values.copy()), kind="positive") for each in clean]
+        answers = detect(items, AnomalyOptions())
+        named = [any(e.kind == kind and abs(e.start - PLACE) <= NEAR for e in each.events) for each in answers]
+        found.append(Metric("kind_named", float(np.mean(named)), len(items), f"{BULLETINS}#resampled", kind))
+    return found
+
+
+def _lifted(series: Series) -> Series:
+    """The series well above zero, so that it may be a positive quantity."""
+    values = series.values - series.values.min() + 10 * max(float(series.values.std()), 1e-6)
+    return replace(series, values=values)
+
+
+def _moved(values: Floats, sizes: float, length: int) -> Floats:
+    values[PLACE : PLACE + length] += sizes * _noise(values)
+    return values
+
+
+def _noise(values: Floats) -> float:
+    return float(np.std(values[12:] - values[:-12]) / np.sqrt(2))
+
+
+def _bent(values: Floats) -> Floats:
+    values[PLACE:] += 0.4 * _noise(values) * np.arange(len(values) - PLACE)
+    return values
+
+
+def _turned(values: Floats) -> Floats:
+    steps = np.arange(len(values))
+    wave = 3 * _noise(values) * np.sin(steps * np.pi / 6)
+    return values + np.where(steps < PLACE, wave, -wave)
+
+
+def _missing(values: Floats, late: bool) -> Floats:
+    lacking = float(values[PLACE : PLACE + 2].sum())
+    values[PLACE : PLACE + 2] = np.nan
+    if late:
+        values[PLACE + 2] += lacking
+    return values
+
+
+def _scaled(values: Floats, factor: float) -> Floats:
+    values[PLACE] *= factor
+    return values
+
+
+PLACE, NEAR = 120, 6
+INJECTED: dict[str, Callable[[Floats], Floats]] = {
+    "spike": lambda values: _moved(values, 10, 1),
+    "dip": lambda values: _moved(values, -10, 1),
+    "level_shift": lambda values: _moved(values, 6, len(values)),
+    "trend_change": _bent,
+    "season_change": _turned,
+    "missing_report": lambda values: _missing(values, late=False),
+    "backfilled_report": lambda values: _missing(values, late=True),
+    "unit_change": lambda values: _scaled(values, 1000.0),
+    "negative_correction": lambda values: _scaled(values, -0.5),
+}
+"""How an event of each kind is put into a clean series at step 120 (of 240)."""
 
 
 def outbreak_detection(detect: Detect, items: Sequence[Labelled]) -> list[Metric]:
@@ -163,7 +241,8 @@ def measure(detect: Detect, data: Datasets, *, quick: bool) -> list[Metric]:
         found += ranking(items, scores, dataset, None)
         found += ranking(items, [distance_from_mean(each) for each in series], dataset, BASELINE)
     found += alarm_rates(detect, bulletins(data), quick=quick)
-    found.append(known_events(detect, data))
+    found += known_events(detect, data)
+    found += kinds_named(detect, bulletins(data), quick=quick)
     found += outbreak_detection(detect, outbreaks(data)[:: 6 if quick else 1])
     found += [speed(detect, [item.series for item in held], mode) for mode in MODES]
     return found
