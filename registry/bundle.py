@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from models.artifact import Artifact
-from models.errors import ConflictError, IntegrityError, PlatformError
+from models.errors import ConflictError, IntegrityError, InvalidInputError, PlatformError
 from registry import approvals, cards
 from registry.entries import Digests, Entry, Stage
 from registry.evidence import Evidence, digests_of, read_evidence
@@ -94,7 +94,7 @@ def install(
         try:
             entry = _take_in(folder, store, clock, tenant)
             entries.append(_approve(entry, store, signer, clock) if profile == "evaluation" and signer else entry)
-        except (IntegrityError, ConflictError) as error:
+        except (IntegrityError, ConflictError, InvalidInputError) as error:
             troubles.append(Trouble(f"{folder.parent.name}@{folder.name}", error))
     held = {entry.name for entry in entries} | {trouble.model.partition("@")[0] for trouble in troubles}
     troubles += [Trouble(name, _absent(name)) for name in BUNDLED if name not in held]
@@ -103,7 +103,7 @@ def install(
 
 
 def _take_in(folder: Path, store: Store, clock: Callable[[], float], tenant: str) -> Entry:
-    """Audit, lint, register and bring to review. Raises IntegrityError, ConflictError."""
+    """Audit, lint, register and bring to review. Raises IntegrityError, ConflictError, InvalidInputError."""
     evidence = read_evidence(folder)
     artifact = evidence.artifact
     if (artifact.name, artifact.version) != (folder.parent.name, folder.name):

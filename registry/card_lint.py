@@ -117,18 +117,24 @@ def _lacking(row: Any) -> list[str]:
     if not isinstance(row, Mapping):
         return ["value"]
     lacking = []
-    value, n, interval = row.get("value"), row.get("n"), row.get("ci95")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    n, interval = row.get("n"), row.get("ci95")
+    if not _finite(row.get("value")):
         lacking.append("value")
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         lacking.append("n")
     if not SHA256.fullmatch(str(row.get("dataset_digest"))):
         lacking.append("dataset_digest")
     explained = isinstance(row.get("ci95_not_evaluated"), str) and row["ci95_not_evaluated"].strip()
-    ordered = isinstance(interval, list) and len(interval) == 2 and interval[0] <= interval[1]
+    pair = interval if isinstance(interval, list) and len(interval) == 2 and all(map(_finite, interval)) else None
+    ordered = pair is not None and pair[0] <= pair[1]
     if not ordered and not explained:
         lacking.append("ci95")
     return lacking
+
+
+def _finite(value: Any) -> bool:
+    """Whether a value is a number that can be compared."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _interval(card: Card, tier: str) -> Iterator[Finding]:
@@ -150,13 +156,20 @@ def _baseline(card: Card, tier: str) -> Iterator[Finding]:
 def _skill(card: Card, tier: str) -> Iterator[Finding]:
     pairs = value_of(card, "evaluation.skill_vs_baseline")
     for pair in pairs if isinstance(pairs, list) else ():
-        worse = pair["value"] > pair["baseline_value"] if LOWER_IS_BETTER.search(pair["name"]) else (
+        if not isinstance(pair, Mapping) or not (_finite(pair.get("value")) and _finite(pair.get("baseline_value"))):
+            yield Finding(
+                "evaluation.skill_vs_baseline", "evidence", "Dòng so sánh với mốc thiếu số.",
+                "A comparison with a baseline lacks its figures.",
+            )  # fmt: skip
+            continue
+        name = str(pair.get("name"))
+        worse = pair["value"] > pair["baseline_value"] if LOWER_IS_BETTER.search(name) else (
             pair["value"] < pair["baseline_value"]
         )  # fmt: skip
-        if worse and not re.search("coverage|per_second", pair["name"]):
+        if worse and not re.search("coverage|per_second", name):
             yield Finding(
-                "evaluation.skill_vs_baseline", "skill", f"{pair['name']} kém mốc {pair['baseline']}.",
-                f"{pair['name']} is worse than baseline {pair['baseline']}.", False,
+                "evaluation.skill_vs_baseline", "skill", f"{name} kém mốc {pair.get('baseline')}.",
+                f"{name} is worse than baseline {pair.get('baseline')}.", False,
             )  # fmt: skip
 
 
@@ -166,8 +179,8 @@ def _leakage(card: Card, tier: str) -> Iterator[Finding]:
     for row in rows:
         if not SHA256.fullmatch(str(row.get("digest"))):
             yield Finding("data.datasets", "evidence", "Tập dữ liệu thiếu mã băm.", "A dataset lacks its digest.")
-    trained = {row.get("id") for row in rows if row.get("role") == "training"}
-    if any(row.get("id") in trained for row in rows if row.get("role") == "evaluation"):
+    trained = {str(row.get("id")) for row in rows if row.get("role") == "training"}
+    if any(str(row.get("id")) in trained for row in rows if row.get("role") == "evaluation"):
         yield Finding(
             "data.datasets", "leakage", "Dữ liệu đánh giá nằm trong dữ liệu huấn luyện.",
             "Evaluation data is training data.",

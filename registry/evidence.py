@@ -24,7 +24,7 @@ from typing import Any
 from models.artifact import Artifact, open_artifact
 from models.errors import IntegrityError
 from registry.canonical import digest, read_document
-from registry.card_values import field_of
+from registry.card_values import field_of, value_of
 from registry.entries import Digests, Entry
 from registry.policy import POLICY_DIGEST
 
@@ -46,12 +46,15 @@ def read_evidence(folder: Path) -> Evidence:
 
     Raises IntegrityError naming what is missing or altered.
     """
-    artifact = open_artifact(folder / ARTIFACT)
+    try:
+        artifact = open_artifact(folder / ARTIFACT)
+    except OSError as error:
+        raise _unreadable(folder) from error
     card, evaluation = read_document(folder / CARD), read_document(folder / EVALUATION)
-    named = field_of(card, "identity.artifact_digest") or {}
-    about = evaluation.get("model", {})
     same = (artifact.name, artifact.version) == (card.get("name"), card.get("version"))
-    if not same or named.get("value") != artifact.digest or about.get("artifact_digest") != artifact.digest:
+    about = evaluation.get("model")
+    measured = about.get("artifact_digest") if isinstance(about, dict) else None
+    if not same or not value_of(card, "identity.artifact_digest") == measured == artifact.digest:
         raise IntegrityError(
             f"Thẻ hoặc hồ sơ đánh giá của {artifact.name} không thuộc về mô hình đang lưu.",
             f"The card or the evaluation of {artifact.name} is not about the stored artefact.",
@@ -91,7 +94,10 @@ class Evidences:
 
     def read(self, folder: Path) -> Evidence:
         """As `read_evidence`. Raises IntegrityError."""
-        mark, now = _mark(folder), self._clock()
+        try:
+            mark, now = _mark(folder), self._clock()
+        except OSError as error:
+            raise _unreadable(folder) from error
         known = self._known.get(folder)
         if known is not None and known[1] == mark and now - known[0] < self._trust_seconds:
             return known[2]
@@ -107,3 +113,12 @@ def _mark(folder: Path) -> Mark:
         found = path.lstat()
         marks.append((str(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
     return tuple(marks)
+
+
+def _unreadable(folder: Path) -> IntegrityError:
+    """A model whose files cannot be read is that model's fault, not the registry's: the others go on."""
+    name = f"{folder.parent.name}@{folder.name}"
+    return IntegrityError(
+        f"Không đọc được tệp của mô hình {name}.", f"The files of model {name} cannot be read.",
+        code="evidence-unreadable",
+    )  # fmt: skip

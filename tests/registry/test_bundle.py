@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -157,3 +158,42 @@ def test_files_are_hashed_again_when_touched_and_after_an_hour(bundled: Path, mo
 def test_every_kind_of_the_catalog_has_its_tasks_and_every_task_a_default():
     assert set(KIND_TASKS) == set(KINDS)
     assert {task for tasks in KIND_TASKS.values() for task in tasks} == set(DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("evaluation.json", lambda document: document | {"model": []}),
+        ("card.json", lambda document: document | {"identity": {"artifact_digest": ["x"]}}),
+        ("card.json", lambda document: _with_secrecy(document)),
+    ],
+    ids=["evaluation-of-nothing", "card-of-nothing", "state-secret"],
+)
+def test_misshapen_evidence_of_one_model_is_told_and_the_others_serve(bundled, store, signer, clock, name, change):
+    path = bundled / "vi-topic" / "1.0.0" / name
+    path.write_text(json.dumps(change(json.loads(path.read_text("utf-8")))), encoding="utf-8")
+    installed = install(bundled, store, signer, clock=clock)
+    assert "vi-topic@1.0.0" in {trouble.model for trouble in installed.troubles}
+    assert states(store, clock.now) == {"vi-segment@1.0.0": "open"}
+
+
+def _with_secrecy(document):
+    document["classification"]["secrecy"]["value"] = "mật"
+    return document
+
+
+def test_files_that_cannot_be_read_close_their_own_model_only(bundled, store, signer, clock, monkeypatch):
+    install(bundled, store, signer, clock=clock)
+    read_bytes = Path.read_bytes
+
+    def failing(path: Path) -> bytes:
+        if "vi-topic" in path.parts and path.name == "manifest.json":
+            return read_bytes(path)
+        if "vi-topic" in path.parts and "artifact" in path.parts:
+            raise OSError(5, "Input/output error")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    fresh = SqlStore(store._database, Trust((signer.public,)), read=Evidences().read)
+    assert states(fresh, clock.now) == {"vi-segment@1.0.0": "open", "vi-topic@1.0.0": "altered"}
+    assert "cannot be read" in fresh.entry("vi-topic", "1.0.0").reason

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -151,6 +154,49 @@ def test_personal_data_in_a_card_is_refused(card, kind, words):
     found = [finding for finding in cards.lint(put(card, "risk.misuse", words), "T1") if finding.rule == "personal"]
     assert kind in found[0].vi
     assert words not in found[0].vi
+
+
+ODD = (
+    None,
+    True,
+    0,
+    -1.5,
+    10**400,
+    "",
+    [],
+    {},
+    [1],
+    ["a", None],
+    {"a": 1},
+    [[]],
+    {"value": 3},
+    {"not_evaluated": 5},
+    "x",
+)
+
+
+def nodes(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every part of a document."""
+    if path:
+        yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in inner:
+        yield from nodes(part, (*path, key))
+
+
+def test_no_card_however_misshapen_breaks_the_lint_or_the_tier(card):
+    """What an engineer sends is judged, never a fault of the platform."""
+    chance, paths = Random(20261124), list(nodes(card))
+    for _ in range(1_500):
+        changed = deepcopy(card)
+        *way, last = chance.choice(paths)
+        place: Any = changed
+        for step in way:
+            place = place[step]
+        place[last] = chance.choice(ODD)
+        with suppress(InvalidInputError):
+            cards.control_tier(changed)
+        cards.lint(changed, "T1", artifact_digest="sha256:0", others=[card])
 
 
 def test_the_same_judgement_on_many_models_is_boilerplate(card):
