@@ -20,6 +20,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import httpx
 
@@ -27,12 +28,15 @@ from models.errors import UnavailableError
 from services.processes import die_with_parent
 
 PREFIX: Final = "/mlflow"
-WORKSPACE_HEADER: Final = "x-mlflow-workspace"
+WORKSPACE_HEADER: Final = b"x-mlflow-workspace"
 START_SECONDS: Final = 60.0
 DROPPED: Final = frozenset(
-    {"authorization", "x-api-key", "host", "connection", "transfer-encoding", "cookie", WORKSPACE_HEADER}
+    {b"authorization", b"x-api-key", b"host", b"connection", b"transfer-encoding", b"cookie", WORKSPACE_HEADER}
 )
 """Request headers that are not passed on."""
+
+PLAIN: Final = "/:@!$&'()*+,;=~"
+"""Signs that a path holds as they are, beside letters, digits and `_.-`."""
 
 HOP_BY_HOP: Final = frozenset({b"connection", b"transfer-encoding", b"keep-alive", b"server", b"date"})
 
@@ -59,19 +63,24 @@ class Tracking:
         return self._process is not None and self._process.poll() is None
 
     async def forward(
-        self, method: str, path: str, query: bytes, headers: Mapping[str, str], body: AsyncIterator[bytes], tenant: str
+        self,
+        method: str,
+        path: str,
+        query: bytes,
+        headers: Mapping[bytes, bytes],
+        body: AsyncIterator[bytes],
+        tenant: str,
     ) -> httpx.Response:
         """Send one request on behalf of a tenant; the response's stream is open and must be closed by the caller.
 
         Raises UnavailableError when the server does not come up or goes away.
         """
         client = await self._wake()
-        await self._ensure_workspace(client, workspace_of(tenant))
-        passed = {name: value for name, value in headers.items() if name.lower() not in DROPPED}
-        passed[WORKSPACE_HEADER] = workspace_of(tenant)
-        url = httpx.URL(path.removeprefix(PREFIX) or "/", query=query)
-        request = client.build_request(method, url, headers=passed, content=body)
+        passed = [(name, value) for name, value in headers.items() if name not in DROPPED]
+        passed.append((WORKSPACE_HEADER, workspace_of(tenant).encode()))
+        request = client.build_request(method, target_of(path, query), headers=passed, content=body)
         try:
+            await self._ensure_workspace(client, workspace_of(tenant))
             return await client.send(request, stream=True)
         except httpx.TransportError as error:
             raise _away() from error
@@ -143,7 +152,8 @@ class Tracking:
                 if (await client.get("/health")).status_code == 200:
                     return
             except httpx.TransportError:
-                await asyncio.sleep(0.1)
+                pass  # not listening yet
+            await asyncio.sleep(0.1)
         await client.aclose()
         await self.close()
         raise _away()
@@ -156,6 +166,8 @@ class Tracking:
             made = await client.post("/api/3.0/mlflow/workspaces", json={"name": name})
             if made.status_code >= 400 and made.status_code != 409:
                 raise _away()
+        elif found.status_code >= 400:
+            raise _away()
         self._known_workspaces.add(name)
 
 
@@ -163,6 +175,11 @@ def workspace_of(tenant: str) -> str:
     """The workspace of an organisation: MLflow allows lower-case letters, digits and hyphens."""
     plain = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in tenant.lower())
     return f"t-{plain}"[:60].rstrip("-")
+
+
+def target_of(path: str, query: bytes) -> httpx.URL:
+    """MLflow's address for a path that arrived decoded: encoded anew, so that no sign of it is read a second time."""
+    return httpx.URL(quote(path.removeprefix(PREFIX) or "/", safe=PLAIN), query=query)
 
 
 def response_headers(response: httpx.Response) -> list[tuple[bytes, bytes]]:

@@ -43,7 +43,7 @@ class TrackingRoutes:
             raise NotFoundError("Không có địa chỉ này.", "There is nothing at this address.")
         _check_length(call)
         response = await self._tracking.forward(
-            call.method, call.path, call.query_string, _headers(call), call.stream(), call.who.tenant
+            call.method, call.path, call.query_string, call.headers, call.stream(), call.who.tenant
         )
         return Reply(_closing(response), response.status_code, response_headers(response))
 
@@ -59,10 +59,6 @@ def endpoints(tracking: Tracking) -> list[Endpoint]:
         )
         for method in METHODS
     ]  # fmt: skip
-
-
-def _headers(call: Call) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in call.headers.items()}
 
 
 def _check_length(call: Call) -> None:
