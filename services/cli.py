@@ -61,13 +61,18 @@ class Commands(TyperGroup):
 
 
 def main() -> None:
-    """Run the command line; an error of the platform is told in both languages and ends with exit code 1."""
+    """Run the command line; what the platform or the disk refuses is told in both languages, exit code 1."""
     try:
         Commands()(prog_name="aichung")
     except PlatformError as error:
         print(f"✗ {error.note.vi}", file=sys.stderr)
         if error.note.en != error.note.vi:
             print(f"  {error.note.en}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        print(f"✗ Không đọc hoặc ghi được{where}: {error.strerror or type(error).__name__}", file=sys.stderr)
+        print(f"  Cannot read or write{where}", file=sys.stderr)
         sys.exit(1)
 
 

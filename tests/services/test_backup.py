@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from registry.ledger import Ledger
 from registry.signatures import PublicKey, Signer
 from registry.verify import Report, verify_ledger
 from services import cli_backup
+from services.cli import main
 
 
 @pytest.fixture
@@ -117,6 +119,19 @@ def test_a_restore_over_newer_checkpoints_verifies_and_keeps_them_as_evidence(
     assert record["set_aside"] == aside.name
     assert record["replaced_checkpoint"]["number"] == 2
     assert record["actor"]["id"] == "local-operator"
+
+
+def test_a_disk_that_refuses_is_told_without_a_traceback(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("không phải thư mục", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["aichung", "backup", str(tmp_path / "file" / "copy"), "--home", str(home)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    told = capsys.readouterr().err
+    assert told.startswith("✗ ")
+    assert str(tmp_path / "file") in told
 
 
 def test_a_backup_that_fails_leaves_no_folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
