@@ -6,6 +6,7 @@ figures are the header; what stands above those is the title. A row of headings 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -149,7 +150,7 @@ def _is_numbering(layout: Layout, row: int, first: int, numbers: list[int]) -> b
     labels = [tidy(str(cells[column])) for column in layout.texts(row) if column < first]
     if all(FIRST_YEAR <= value <= LAST_YEAR for value in whole):
         return len(set(whole)) == len(whole) and not any(_names_period(label) for label in labels)
-    steps = all(b - a == 1 for a, b in zip(whole, whole[1:], strict=False))
+    steps = all(b - a == 1 for a, b in itertools.pairwise(whole))
     return steps and all(len(label) <= 2 for label in labels) and len(whole) >= 2
 
 

@@ -101,7 +101,8 @@ def _answered(reading: Reading, question: Question, answer: str) -> Reading:
     allowed = {option.value for option in question.options}
     change = {
         "year_unknown": _with_year, "period_unknown": _with_period, "measure_unknown": _with_measure,
-        "column_without_heading": _with_role, "row_without_label": _unchanged, "no_header": _unchanged, "sheet_not_understood": _unchanged,
+        "column_without_heading": _with_role, "row_without_label": _unchanged,
+        "no_header": _unchanged, "sheet_not_understood": _unchanged,
         "number_format": _with_format, "date_order": _with_order,
     }.get(question.code)  # fmt: skip
     free = question.code in ("year_unknown", "period_unknown", "no_header")

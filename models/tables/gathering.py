@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -68,6 +69,6 @@ def _monthly(periods: list[str]) -> bool:
 def _clocked(periods: list[str]) -> str:
     """The step of times of day: hours, or the shortest step in minutes."""
     moments = sorted({datetime.fromisoformat(period) for period in periods})
-    steps = [round((b - a).total_seconds() / 60) for a, b in zip(moments, moments[1:], strict=False)]
+    steps = [round((b - a).total_seconds() / 60) for a, b in itertools.pairwise(moments)]
     shortest = min(steps, default=60)
     return f"{shortest}min" if 0 < shortest < 60 else "H"

@@ -39,7 +39,8 @@ _BEFORE = re.compile(
     r"\b(?:thang|ky|quy|tuan)\s+truoc(?! nam)\b|\bcung thoi diem thang truoc|\bprevious (?:month|quarter)"
 )
 _AGO = re.compile(
-    r"\b(?:the )?same period(?: last year)?|\blast year|\bcung (?:ky|thoi diem)(?: nam| thang)? truoc|\b(?:nam|thang|ky|quy) truoc"
+    r"\b(?:the )?same period(?: last year)?|\blast year|\bcung (?:ky|thoi diem)(?: nam| thang)? truoc|"
+    r"\b(?:nam|thang|ky|quy) truoc"
 )
 _FIXED = re.compile(r"\bky goc|\bgoc\b|\bbase\b")
 _BASE_WORDS = re.compile(
@@ -52,7 +53,8 @@ _REVISIONS: tuple[tuple[re.Pattern[str], Revision], ...] = (
 )
 _STATUS = re.compile(
     r"\b(?:thuc hien(?: cung ky(?: nam truoc)?| ky nay| ky truoc)?|uoc tinh|uoc|so bo|chinh thuc|cong don|"
-    r"nam hoc|cung ky(?: nam truoc)?|ky nay|ky truoc|ty le so sanh|tinh chung|chia ra|trong do|luy ke|estimated?|accumulated|"
+    r"nam hoc|cung ky(?: nam truoc)?|ky nay|ky truoc|ty le so sanh|tinh chung|chia ra|trong do|"
+    r"luy ke|estimated?|accumulated|"
     r"accumulation|preliminary|performance|accrued|this period|tinh den|den ngay)\b\s*:?|%"
 )
 _AVERAGE = re.compile(r"\bbinh quan\b|\baverage\b")

@@ -91,7 +91,7 @@ def read_labels(
     return _told_apart(found)
 
 
-def _read(walk: _Walk, cells: Row, row: int, labels: list[tuple[int, object]], figures: bool, unit: int | None,
+def _read(walk: _Walk, cells: Row, row: int, labels: Sequence[tuple[int, object]], figures: bool, unit: int | None,
           values: Sequence[int], *, past_end: bool) -> Label:  # fmt: skip
     texts = [(column, _written(value)) for column, value in labels]
     joined = tidy(" ".join(text for _, text in texts))

@@ -87,8 +87,10 @@ _TOKEN = re.compile(
     | (?P<range>\b(?:tu\s*)?(?:ngay\s*)?0?1/0?1(?:/{_YEAR})?\s*(?:-|den(?:\s*het)?(?:\s*ngay)?)\s*
         (?P<rd>\d{{1,2}})\s*/\s*(?P<rm>\d{{1,2}})(?:\s*/\s*(?P<ry>{_YEAR}))?)
     | (?P<date>\b(?:ngay\s*)?(?P<dd>\d{{1,2}})\s*[/.-]\s*(?P<dm>\d{{1,2}})\s*[/.-]\s*(?P<dy>{_YEAR})\b)
-    | (?P<long>\bngay\s*(?P<ld>\d{{1,2}})\s*(?:/|-|th[ao]ng)\s*(?P<lm>\d{{1,2}}|(?:gieng|{_NAMED}|chap)(?![a-z]))(?:{_LINK}(?P<ly>{_YEAR}))?)
-    | (?P<span>\b(?P<sn>1[0-2]|0?[1-9]|{_NAMED}|nam(?=\s+th[ao]ng\s+(?:dau|nam)\b))\s*th[ao]ng(?!\s*(?:\d{{1,2}}(?!\d)|(?:{_NAMED})\b))(?P<sd>\s*dau)?(?:{_LINK}(?P<sy>{_YEAR})\b)?(?!\s*cuoi))
+    | (?P<long>\bngay\s*(?P<ld>\d{{1,2}})\s*(?:/|-|th[ao]ng)
+        \s*(?P<lm>\d{{1,2}}|(?:gieng|{_NAMED}|chap)(?![a-z]))(?:{_LINK}(?P<ly>{_YEAR}))?)
+    | (?P<span>\b(?P<sn>1[0-2]|0?[1-9]|{_NAMED}|nam(?=\s+th[ao]ng\s+(?:dau|nam)\b))\s*th[ao]ng
+        (?!\s*(?:\d{{1,2}}(?!\d)|(?:{_NAMED})\b))(?P<sd>\s*dau)?(?:{_LINK}(?P<sy>{_YEAR})\b)?(?!\s*cuoi))
     | (?P<school>\b(?:nam\s*hoc\s*(?P<hy>{_YEAR})(?:\s*[-/]\s*\d{{2,4}})?|(?P<hz>{_YEAR})\s*-\s*(?P<hn2>{_YEAR})\b))
     | (?P<quarter>\b(?:quy|qui|q)\s*\.?(?P<qn>iii|ii|iv|i|[1-4])\b(?:{_LINK}(?P<qy>{_YEAR})\b)?)
     | (?P<year_q>\b(?P<yqy>{_YEAR})\s*[-/ ]?\s*q(?P<yqn>[1-4])\b)
@@ -98,8 +100,10 @@ _TOKEN = re.compile(
     | (?P<named>\bth[ao]ng\s+(?P<nn>gieng|{_NAMED}|chap|nam(?=\s+(?:va|nam|so)\b|\s*$))(?![a-z])(?!\s*th[ao]ng)
         (?:{_LINK}(?P<ny>{_YEAR})\b)?)
     | (?P<slash>\b(?P<xm>1[0-2]|0?[1-9])\s*/\s*(?P<xy>{_YEAR})\b)
-    | (?P<en_span>\b(?:first\s*)?(?P<esn>\d{{1,2}}|three|six|nine|eleven)\s*months?(?:\s*(?:of|in))?(?:\s*(?P<esy>{_YEAR})\b)?)
-    | (?P<en_q>\b(?:quarter\s*(?P<eqa>[1-4])|(?P<eqb>[1-4])\s*(?:st|nd|rd|th|sd)\s*quarter|(?P<eqc>first|second|thirs?d|fou?rth)\s*quarter)
+    | (?P<en_span>\b(?:first\s*)?(?P<esn>\d{{1,2}}|three|six|nine|eleven)\s*months?
+        (?:\s*(?:of|in))?(?:\s*(?P<esy>{_YEAR})\b)?)
+    | (?P<en_q>\b(?:quarter\s*(?P<eqa>[1-4])|(?P<eqb>[1-4])\s*(?:st|nd|rd|th|sd)\s*quarter
+        |(?P<eqc>first|second|thirs?d|fou?rth)\s*quarter)
         (?:\s*(?:of|in))?(?:\s*(?P<eqy>{_YEAR})\b)?)
     | (?P<en_month>\b(?:(?P<emn>jan|feb|mar|apr|jun|jul|aug|sep|oct|nov|dec)
         (?:uary|ruary|ch|il|e|y|ust|t|tember|ober|ember)?|(?P<emay>may)(?=\s+{_YEAR}))\b\.?\s*(?:,?\s*(?P<emy>{_YEAR})\b)?)
@@ -156,8 +160,8 @@ def _of(found: re.Match[str]) -> Period | None:  # one branch per form
 
 
 _ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_KINDS = ("en_span", "en_q", "en_month", "iso", "range", "date", "long", "span", "school", "quarter", "year_q", "year_w", "week", "month", "named", "slash",
-          "half", "year")  # fmt: skip
+_KINDS = ("en_span", "en_q", "en_month", "iso", "range", "date", "long", "span", "school", "quarter",
+          "year_q", "year_w", "week", "month", "named", "slash", "half", "year")  # fmt: skip
 
 
 def _month(year: int | None, number: str) -> Period | None:

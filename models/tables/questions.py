@@ -83,7 +83,7 @@ def _periods(guesses: Sequence[Guess]) -> list[Question]:
         asked.append(
             Question(f"period-{tables[0]}", "period_unknown",
                      f"Số liệu ở trang {where} là của kỳ nào? Tiêu đề bảng không nói rõ.",
-                     f"Which period are the figures on sheet {where} of? Neither title nor headings say.", options, taken,
+                     f"Which period are the figures on sheet {where} of? The headings do not say.", options, taken,
                      tuple(tables))
         )  # fmt: skip
     return asked
@@ -93,15 +93,15 @@ def _measures(guesses: Sequence[Guess]) -> list[Question]:
     groups: dict[tuple[str, str], list[int]] = {}
     for at, guess in enumerate(guesses):
         if guess.open.unmeasured:
-            taken = next(c.measure for c in guess.table.columns if c.index in guess.open.unmeasured) or "flow"
-            groups.setdefault((headline(guess.table.title) or guess.table.sheet, taken), []).append(at)
+            kept = next(c.measure for c in guess.table.columns if c.index in guess.open.unmeasured) or "flow"
+            groups.setdefault((headline(guess.table.title) or guess.table.sheet, kept), []).append(at)
     asked: list[Question] = []
-    for (title, taken), tables in groups.items():
+    for (title, kept), tables in groups.items():
         columns = guesses[tables[0]].open.unmeasured
         asked.append(
             Question(f"measure-{tables[0]}", "measure_unknown",
                      f"Các số ở bảng «{title}» là số phát sinh trong kỳ, số tại một thời điểm hay số cộng dồn?",
-                     f"Are the figures of the table '{title}' flows, stocks or cumulative sums?", MEASURES, taken,
+                     f"Are the figures of the table '{title}' flows, stocks or cumulative sums?", MEASURES, kept,
                      tuple(tables), tuple(columns))
         )  # fmt: skip
     return asked

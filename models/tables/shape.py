@@ -17,8 +17,9 @@ Source = Literal["title", "header", "file_name", "column"]
 Conversion = Literal["none", "tcvn3", "vni", "nfc", "mixed"]
 Marker = Literal["zero", "missing", "not_applicable"]
 Revision = Literal["estimate", "preliminary", "final"]
-ColumnType = Literal["number", "text", "identifier", "date", "period", "year", "quarter", "month", "week", "day", "unit",
-                     "place"]  # fmt: skip
+ColumnType = Literal[
+    "number", "text", "identifier", "date", "period", "year", "quarter", "month", "week", "day", "unit", "place"
+]  # fmt: skip
 NumberFormat = Literal["1.234,5", "1,234.5"]
 DateOrder = Literal["dmy", "ymd", "mdy", "excel", "period"]
 Totals = Literal["apart", "series"]

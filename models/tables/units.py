@@ -13,16 +13,19 @@ from models.values import Measure
 
 _SCALE = r"(?:(?:10+|nghin|ngan|ngh.n|trieu|tr|ty|ti|chuc|tram|1\.?000|thous|mill|bill|billion|million)\.?,?\s*)*"
 _NOUN = (
-    r"(?:ha|tan|ta|kg|gam|g|dong|vnd|vn.?d|dollars?|usd|eur|do ?la(?: my)?|%|%o|‰|phan tram|nguoi|luot|luot nguoi|khach|hk|"
+    r"(?:ha|tan|ta|kg|gam|g|dong|vnd|vn.?d|dollars?|usd|eur|do ?la(?: my)?|%|%o|‰|phan tram|nguoi|"
+    r"luot|luot nguoi|khach|hk|"
     r"hanh khach|luot khach|luot hk|con|cai|chiec|bo|doi|m|m2|m3|km|lit|ml|hop|bao|goi|vien|met|tam|trang|ban|cuon|"
-    r"to|kwh|kw|mw|mwh|gwh|kcal|ste|cay|qua|trung|du an|doanh nghiep|dn|ho|hoc sinh|giao vien|phong|phong hoc|lop|truong|"
+    r"to|kwh|kw|mw|mwh|gwh|kcal|ste|cay|qua|trung|du an|doanh nghiep|dn|ho|hoc sinh|giao vien|phong|"
+    r"phong hoc|lop|truong|"
     r"thue bao|phut|lan|tuoi|vu|ca mac|ca chet|truong hop|suat|bo tieu chuan|so nguoi|ong|"
     r"tons?|persons?|people|passengers?|head|pieces?|pcs|enterprises?|projects?|households?|"
     r"lao dong|co so|xa|thon|don vi|diem|chuyen|tau|xe|giuong|bac si|can bo|dau nguoi|chai|ao|"
     r"to may|teu|usd/tan|m3 go|pupils?|dongs?)"
 )
 _PLAIN_UNIT = re.compile(
-    rf"{_SCALE}{_NOUN}(?:\s*[./-]\s*{_SCALE}{_NOUN}| {_NOUN}| dien| go| quy doi| tieu chuan| hoi| hien vat| 2| 3){{0,2}}\.?"
+    rf"{_SCALE}{_NOUN}(?:\s*[./-]\s*{_SCALE}{_NOUN}| {_NOUN}| dien| go| quy doi| tieu chuan| hoi| hien vat| 2| 3)"
+    r"{0,2}\.?"
 )
 _DECLARED = re.compile(r"\s*(?:don vi(?: tinh)?|dvt|dv tinh|unit)\s*[:.]?\s*", re.ASCII)
 _BRACKETS = re.compile(r"\(\s*([^()]{1,40}?)\s*\)")
@@ -74,20 +77,25 @@ def is_ratio(unit: str | None) -> bool:
 
 
 _RATE = re.compile(
-    r"\b(?:co cau|ty trong|ti trong|ty le|ti le|ty suat|ti suat|nang suat|binh quan|ty so|ti so|lai suat|ty gia|he so|xac suat|"
+    r"\b(?:co cau|ty trong|ti trong|ty le|ti le|ty suat|ti suat|nang suat|binh quan|ty so|ti so|"
+    r"lai suat|ty gia|he so|xac suat|"
     r"% ?tong so|phan tram|mat do|structure|rate|yield|share)\b"
 )
 _CHANGE = re.compile(r"\b(?:toc do tang|tang truong|tang[, /+-]*giam|tang \(\+\)|muc tang|growth)\b")
 _GROWN = re.compile(r"\b(?:toc do phat trien|chi so phat trien)\b")
 _STOCK = re.compile(
-    r"\b(?:dan so|ton kho|thoi diem|so du(?! an)|du no|luc luong lao dong|lao dong (?:tu|dang)|so lao dong|(?<!thuc )hien co\b|dang hoat dong|"
+    r"\b(?:dan so|ton kho|thoi diem|so du(?! an)|du no|luc luong lao dong|lao dong (?:tu|dang)|"
+    r"so lao dong|(?<!thuc )hien co\b|dang hoat dong|"
     r"so hoc sinh|hoc sinh|so giao vien|giao vien|so phong|so truong|so lop|dau gia suc|ket qua chan nuoi|dan trau|"
-    r"dan bo|dan lon|dan gia cam|so luong gia suc|so ho\b|ho co nha|so thue bao|thue bao|con hieu luc|so giuong|luy ke|population|stock|labours?|"
+    r"dan bo|dan lon|dan gia cam|so luong gia suc|so ho\b|ho co nha|so thue bao|thue bao|"
+    r"con hieu luc|so giuong|luy ke|population|stock|labours?|"
     r"khai giang|so don vi|so co so)"
 )
 _FLOW = re.compile(
-    r"\b(?:san luong|san pham|san xuat|gia tri|doanh thu|ban le|tong muc|xuat khau|nhap khau|xuat nhap khau|von dau tu|von dang ky|"
-    r"thuc hien von|vdt|cap phep|cap giay|dau tu|thu ngan sach|chi ngan sach|thu, chi|van tai|van chuyen|luan chuyen|hanh khach|"
+    r"\b(?:san luong|san pham|san xuat|gia tri|doanh thu|ban le|tong muc|xuat khau|nhap khau|"
+    r"xuat nhap khau|von dau tu|von dang ky|"
+    r"thuc hien von|vdt|cap phep|cap giay|dau tu|thu ngan sach|chi ngan sach|thu, chi|van tai|"
+    r"van chuyen|luan chuyen|hanh khach|"
     r"hang hoa|khach quoc te|khach du lich|khach|tong san pham|gdp|so ca|mac|chet|so vu|tai nan|thiet hai|thien tai|"
     r"doanh nghiep|dang ky|giai the|thanh lap|tam ngung|"
     r"lam moi|sinh|tang them|thu|chi|exports?|imports?|output|retail|production|products?|"

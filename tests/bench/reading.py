@@ -40,6 +40,14 @@ DISEASES = {
 """The yearbook's sheets, as the tidy form calls them."""
 
 
+SPELLINGS = {
+    "hochiminh": "hcm", "thanhphohochiminh": "hcm", "tphochiminh": "hcm", "thuathienhue": "hue", "thuathienhu": "hue",
+    "vungtaubaria": "bariavungtau", "daklak": "daclac", "dacklak": "daclac", "backkan": "backan", "daknong": "dacnong",
+    "dacknong": "dacnong",
+}  # fmt: skip
+"""Provinces that the tidy form spells in a way of its own."""
+
+
 @dataclass
 class Score:
     """Cells right, wrong, not read, and wrong without having asked."""
@@ -80,9 +88,7 @@ def truth(root: Path) -> dict[tuple[str, str, str], tuple[str, str]]:
 
 def _key(name: str) -> str:
     flat = re.sub(r"[^a-z]", "", plain(name))
-    return {"hochiminh": "hcm", "thanhphohochiminh": "hcm", "tphochiminh": "hcm", "thuathienhue": "hue",
-            "thuathienhu": "hue", "vungtaubaria": "bariavungtau", "daklak": "daclac", "dacklak": "daclac",
-            "backan": "backan", "backkan": "backan", "daknong": "dacnong", "dacknong": "dacnong"}.get(flat, flat)  # fmt: skip
+    return SPELLINGS.get(flat, flat)
 
 
 def moh(root: Path) -> Score:
