@@ -27,10 +27,11 @@ from models.places.gazetteer import provinces
 from models.tables.alphabets import _TCVN3
 
 SAMPLE = Path(__file__).resolve().parents[2] / "notebooks" / "samples" / "nien_giam_2024.xls"
-ORDER = (
-    "01 31 34 36 35 37 38 24 27 25 26 30 33 19 06 22 17 40 42 12 20 08 02 04 15 10 14 11 44 45 46 48 49 51 52 54 56 58 "
-    "60 79 77 75 82 80 68 72 92 94 89 83 84 86 87 74 70 91 96 95 93 66 67 64 62"
-).split()
+_ORDER = """
+01 31 34 36 35 37 38 24 27 25 26 30 33 19 06 22 17 40 42 12 20 08 02 04 15 10 14 11 44 45 46 48 49 51 52 54 56 58
+60 79 77 75 82 80 68 72 92 94 89 83 84 86 87 74 70 91 96 95 93 66 67 64 62
+"""
+ORDER = _ORDER.split()
 DISEASES = {"LyTT": (60, 0.3, 6), "SXH": (90, 0.8, 9), "Dai": (140, 0.15, 7), "Soi": (2, 0.2, 3), "TCM": (110, 0.5, 9)}
 """Sheet → usual cases a month in a province of middle size, strength of the season, its month."""
 MONTHS = range(1, 13)
