@@ -3,6 +3,9 @@
     with Client("http://127.0.0.1:8000", key) as ai:
         print(ai.topics(["Giá xăng tăng từ 15 giờ."]).documents[0]["labels"][0])
         ai.forecast(frame, horizon=12).frame()
+        file = ai.upload("Nien giam 2011.xls")
+        job = ai.submit("anomaly.series", file_id=file["id"], alarm_budget=20)
+        print(ai.wait(job["id"])["status"])
 
 Decision: large inputs are cut into calls under the API's limits and put together again, so a caller hands over a
 hundred thousand documents as one argument; a progress bar shows on a terminal. Errors are the platform's own types
@@ -21,6 +24,8 @@ from urllib.parse import quote
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from services.client_files import FileMethods
+from services.client_jobs import JobMethods
 from services.frames import SeriesIn, Texts, documents_of, series_of
 from services.results import AnalysisAnswer, AnomalyAnswer, ForecastAnswer, Listing, TextAnswer
 from services.transport import READ_SECONDS, TRIES, Transport, object_of
@@ -35,7 +40,7 @@ MEDIA_TYPES: Final = {"json": "application/json", "html": "text/html", "markdown
 CardFormat = Literal["json", "html", "markdown"]
 
 
-class Client:
+class Client(FileMethods, JobMethods):
     """A connection to the platform with one key. Safe for threads; close it, or use it in `with`.
 
     Every method raises the errors of models.errors: UnauthenticatedError, ForbiddenError, GateClosedError,

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 from uuid import uuid4
 
@@ -86,10 +87,27 @@ class Transport:
         """A prediction: changes nothing, so it may be repeated. Raises the platform's errors."""
         return object_of(self.send("POST", path, content=_encode(body), headers=_JSON, repeatable=True))
 
-    def create(self, path: str, body: Any) -> dict[str, Any]:
-        """A creation under an Idempotency-Key of its own, so that repeating it creates once."""
-        headers = {**_JSON, "Idempotency-Key": str(uuid4())}
+    def create(self, path: str, body: Any, key: str | None = None) -> dict[str, Any]:
+        """A creation under an Idempotency-Key (its own when none is given), so that repeating it creates once."""
+        headers = {**_JSON, "Idempotency-Key": key or str(uuid4())}
         return object_of(self.send("POST", path, content=_encode(body), headers=headers, repeatable=True))
+
+    @contextmanager
+    def open(
+        self, path: str, query: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Iterator[httpx.Response]:
+        """A read whose answer is taken as it comes. Raises the platform's errors, also while it is being read."""
+        params = {name: value for name, value in (query or {}).items() if value is not None}
+        try:
+            with self._http.stream("GET", path, params=params, headers=dict(headers or {})) as response:
+                if not response.is_success:
+                    response.read()
+                    raise problem_of(response)
+                yield response
+        except httpx.TimeoutException as error:
+            raise _timed_out(error) from error
+        except httpx.TransportError as error:
+            raise _broken() from error
 
     def act(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """A change that is safe to repeat because the second one finds it done or refuses it (suspend, revoke)."""
@@ -97,8 +115,10 @@ class Transport:
         response = self.send(method, path, content=content, headers=_JSON if content else {}, repeatable=False)
         return object_of(response) if response.content else {}
 
-    def send(self, method: str, path: str, *, repeatable: bool, **request: Any) -> httpx.Response:
-        """One request to its end.
+    def send(
+        self, method: str, path: str, *, repeatable: bool, accepted: Collection[int] = (), **request: Any
+    ) -> httpx.Response:
+        """One request to its end; statuses `accepted` are answers besides the successes.
 
         Raises the platform's errors; UnavailableError with code `connection-failed` when there is no answer.
         """
@@ -115,7 +135,7 @@ class Transport:
             except httpx.TransportError as error:
                 failure, again, cause = _broken(), repeatable or isinstance(error, httpx.ConnectError), error
             else:
-                if response.is_success:
+                if response.is_success or response.status_code in accepted:
                     return response
                 failure, cause = problem_of(response), None
                 again = _worth_repeating(response, failure, repeatable, attempt)
