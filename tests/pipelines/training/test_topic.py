@@ -126,3 +126,18 @@ def test_the_threshold_keeps_its_promise_on_the_data_it_is_chosen_on():
 
 def test_modern_tone_placement_moves_only_open_syllables():
     assert modern_tone("hòa hoàn khỏe thủy quý") == "hoà hoàn khoẻ thuỷ quý"
+
+
+def test_what_one_topic_alone_uses_counts_twice_what_is_spread_evenly():
+    classes = np.tile(np.repeat([0, 1], 50), 2)
+    held = np.stack([classes == 0, np.arange(200) % 2 == 0, np.zeros(200, bool)], 1)
+    factors = topic._factors(csr_matrix(held.astype(np.float32)), classes).astype(np.float64)
+    assert factors[0] == pytest.approx(2 * factors[1], rel=0.05)
+    assert factors[2] > factors[1]
+
+
+def test_factors_bring_rows_to_unit_length_and_leave_empty_ones_empty():
+    rows = csr_matrix(np.array([[0, 0, 0], [1, 2, 0], [0, 0, 0], [3, 0, 4], [0, 0, 0]], np.float32))
+    weighed = topic._weighed(rows, np.array([1, 2, 1], np.float16))
+    assert np.linalg.norm(weighed.toarray(), axis=1) == pytest.approx([0, 1, 0, 1, 0])
+    assert weighed[1, 1] == pytest.approx(4 / np.sqrt(17))
