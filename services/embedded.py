@@ -1,6 +1,10 @@
 """The embedded platform: everything on one machine, in the foreground (`make serve`).
 
 `aichung serve` replaces itself by this module (see `services.launch`).
+
+Decision: replicas, proxy and worker are healed by Serve and by the worker's keeper while everything goes on. When Ray's
+own daemons die (raylet, GCS) the replicas may go on answering, but nothing can be healed and no job computed any more;
+then this process ends what is left, replaces itself by a fresh start and keeps its process id.
 """
 
 from __future__ import annotations
@@ -17,10 +21,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from models.errors import Note, PlatformError, UnavailableError
 from services import deployment
 from services.house import prepare
-from services.launch import temporary_folder
+from services.launch import become, temporary_folder
 from services.ports import Ports, claim, plan
 from services.processes import MARK, end_leftovers, hold
 from services.settings import Settings
@@ -28,18 +34,27 @@ from services.supervision import EXECUTOR, worker_command
 from services.supervision import Keeper as JobKeeper
 
 WATCH_SECONDS = 5.0
+LOOK_SECONDS = 0.5
 SILENCE_SECONDS = 60.0
+LASTED_SECONDS = 20.0
+GRACE_SECONDS = 3.0
+DAEMONS = frozenset({"raylet", "gcs_server"})
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - where HAProxy opens doors of its own; they must be free there
 
 
+class RayLostError(Exception):
+    """Ray's daemons died under a platform that had been serving."""
+
+
 def run(settings: Settings) -> int:
-    """Serve until a signal comes; return the exit status."""
+    """Serve until a signal comes; return the exit status. Raises RayLostError, with everything ended."""
     mark = os.environ[MARK]
     with hold(settings.home):
         end_leftovers(mark)
         _claim(settings, plan(settings.http_port))
         keeper = prepare(settings)
         jobs: JobKeeper | None = None
+        lost = False
         try:
             keeper.start()
             _listen()
@@ -51,11 +66,14 @@ def run(settings: Settings) -> int:
             return _watch(settings)
         except KeyboardInterrupt:
             return 0
+        except RayLostError:
+            lost = True
+            raise
         finally:
             _ignore_signals()
             if jobs is not None:
                 jobs.close()
-            _stop(mark)
+            _stop(mark, lost)
             keeper.close()
 
 
@@ -99,8 +117,18 @@ def _announce(settings: Settings) -> None:
 def _watch(settings: Settings) -> int:
     """Wait for a signal; give up when nothing has answered for a minute, so that a service manager restarts us."""
     silent_since = None
+    started = asked = time.monotonic()
+    daemons = _daemons()
     while True:
-        time.sleep(WATCH_SECONDS)
+        time.sleep(LOOK_SECONDS)
+        if _daemons() != daemons:
+            print("AI Chung: Ray đã dừng, khởi động lại | Ray died, starting again", file=sys.stderr, flush=True)
+            if time.monotonic() - started < LASTED_SECONDS:
+                return 1
+            raise RayLostError
+        if time.monotonic() - asked < WATCH_SECONDS:
+            continue
+        asked = time.monotonic()
         if _answers(settings, "/healthz"):
             silent_since = None
             continue
@@ -108,6 +136,16 @@ def _watch(settings: Settings) -> int:
         if time.monotonic() - silent_since > SILENCE_SECONDS:
             print("AI Chung: không trả lời quá một phút, dừng | silent for over a minute, stopping", file=sys.stderr)
             return 1
+
+
+def _daemons() -> frozenset[int]:
+    """The process ids of Ray's daemons, our own children, that are alive."""
+    found = set()
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            if child.name() in DAEMONS and child.status() != psutil.STATUS_ZOMBIE:
+                found.add(child.pid)
+    return frozenset(found)
 
 
 def _answers(settings: Settings, path: str = "/readyz") -> bool:
@@ -119,11 +157,13 @@ def _answers(settings: Settings, path: str = "/readyz") -> bool:
         return False
 
 
-def _stop(mark: str) -> None:
+def _stop(mark: str, lost: bool) -> None:
+    """End everything; a Ray that died has nobody left to ask."""
     _ignore_signals()
     with _silence():
-        deployment.stop()
-        end_leftovers(mark)
+        if not lost:
+            deployment.stop()
+        end_leftovers(mark, 0.0 if lost else GRACE_SECONDS)
     shutil.rmtree(temporary_folder(mark), ignore_errors=True)
 
 
@@ -146,13 +186,16 @@ def main() -> int:
     settings = None
     try:
         settings = Settings.read()
-        return run(settings)
+        try:
+            return run(settings)
+        except RayLostError:
+            become(settings)
     except (PlatformError, OSError) as error:
         if settings is not None and (error.__cause__ is not None or isinstance(error, OSError)):
             _keep_trace(settings, error)
         told = error.note if isinstance(error, PlatformError) else _disk_fault(error)
         print(f"AI Chung: {told.vi}\n          {told.en}", file=sys.stderr)
-        return 1
+    return 1
 
 
 def _disk_fault(error: OSError) -> Note:
