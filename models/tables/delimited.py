@@ -125,6 +125,7 @@ class _Records(Iterator[list[str]]):
     def __init__(self, file: IO[str], dialect: Dialect) -> None:
         self._file, self._dialect = file, dialect
         self._lines: list[str] = []
+        self._letters = 0
         self._row = -1
         self._last = ""
         self._reader = csv.reader(self._watched(), delimiter=dialect.delimiter, quotechar=dialect.quote)
@@ -132,12 +133,14 @@ class _Records(Iterator[list[str]]):
     def _watched(self) -> Iterator[str]:
         for line in self._file:
             self._lines.append(line)
-            if len(self._lines) > 1 and sum(map(len, self._lines)) > 2 * LONGEST_CELL:
+            self._letters += len(line)
+            if len(self._lines) > 1 and self._letters > 2 * LONGEST_CELL:
                 raise unbalanced_quotes(self._row + 1)
             yield line
 
     def __next__(self) -> list[str]:
         self._lines.clear()
+        self._letters = 0
         try:
             row = next(self._reader)
         except StopIteration:
