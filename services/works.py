@@ -11,10 +11,12 @@ from typing import Any, Final
 
 import msgspec
 
-from models.values import ForecastOptions
+from models.values import ForecastOptions, RowFindings, Table, TabularOptions
 from pipelines.jobs.series import Sent, SeriesWork
+from pipelines.jobs.tables import TableWork
 from pipelines.jobs.work import Work, of_item
-from services.orders import ORDERS, SERIES
+from services.orders import ORDERS, SERIES, TABLE
+from services.routes.tabular import TASK, TabularRequest, row_reasons, table_value, tabular_options
 from services.routes.timeseries import anomaly_options, forecast_options
 from services.series import Taken, take
 from services.series_answers import anomaly_output, forecast_output
@@ -50,6 +52,23 @@ class TimeSeriesDialect:
         return self._render(sent, Taken(sent.series, sent.count, sent.index, sent.warnings), found)
 
 
+class TabularDialect:
+    """Tables as the tabular endpoint takes and answers them."""
+
+    def take(self, data: bytes) -> Table:
+        """See TableDialect."""
+        given = TABLE.decode(data)
+        return table_value(TabularRequest(given.columns, given.rows, given.labels))
+
+    def options(self, parameters: Mapping[str, Any]) -> TabularOptions:
+        """See TableDialect."""
+        return tabular_options(ORDERS["anomaly.tabular"].parameters.decode(msgspec.json.encode(dict(parameters))))
+
+    def reasons(self, found: RowFindings) -> Sequence[Any]:
+        """See TableDialect."""
+        return row_reasons(found)
+
+
 def _forecast(sent: Sent, taken: Taken, found: Any) -> Any:
     return forecast_output(sent.frequency, taken, found, of_item)
 
@@ -60,6 +79,7 @@ def _anomalies(sent: Sent, taken: Taken, found: Any) -> Any:
 
 WORKS: Final[Mapping[str, Work]] = {
     "anomaly.series": SeriesWork("anomalies", TimeSeriesDialect("anomaly.series", anomaly_options, _anomalies)),
+    "anomaly.tabular": TableWork(TASK, TabularDialect()),
     "forecast": SeriesWork("forecast", TimeSeriesDialect("forecast", forecast_options, _forecast)),
 }
 """The types of jobs and how each is done."""

@@ -99,7 +99,7 @@ def _check_sizes(body: TabularRequest) -> int:
     return cells
 
 
-def _table(body: TabularRequest) -> Table:
+def table_value(body: TabularRequest) -> Table:
     """The table as value. Raises InvalidInputError with the pointer of what breaks a rule."""
     table = table_of([Column(column.name, column.type) for column in body.columns], body.rows)
     if body.labels is None:
@@ -142,7 +142,7 @@ class Tabular:
     async def anomalies(self, call: Call, body: TabularRequest) -> Reply:
         """Look for strange rows."""
         cells = _check_sizes(body)
-        table = _table(body) if cells <= INLINE_CELLS else await asyncio.to_thread(_table, body)
+        table = table_value(body) if cells <= INLINE_CELLS else await asyncio.to_thread(table_value, body)
         ask = Ask(TASK, body.model, [table], tabular_options(body.options), cells, cells, whole=True)
         answer = await self._inference.answer(call, ask)
         found = answer.outputs[0]
