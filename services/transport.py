@@ -43,7 +43,8 @@ JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
 _JSON: Final = {"Content-Type": JSON}
 OF_STATUS: Final[Mapping[int, type[PlatformError]]] = {
-    401: UnauthenticatedError, 403: ForbiddenError, 404: NotFoundError, 409: ConflictError, 504: DeadlineError,
+    401: UnauthenticatedError, 403: ForbiddenError, 404: NotFoundError, 409: ConflictError, 412: ConflictError,
+    504: DeadlineError,
 }  # fmt: skip
 
 

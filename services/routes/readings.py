@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from models.errors import ConflictError, InvalidInputError, Note
 from registry.files import File
@@ -30,11 +30,6 @@ from services.routes.files import seen_by
 
 PATTERN_NONE: Final = "none"
 TAG: Final = re.compile(r'(?:W/)?"([0-9]{1,9})"')
-ENVELOPE: Final = frozenset(
-    {"request_id", "id", "tenant", "file_id", "version", "fingerprint", "pattern", "created_at", "updated_at"}
-)
-"""Members of an answer that a correction may send back without meaning anything."""
-
 FILE: Final = Parameter("file_id", Note("Chỉ cách đọc của tệp này", "Only readings of this file"))
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 
@@ -44,6 +39,34 @@ class ReadingIn(Struct, forbid_unknown_fields=True):
 
     name: Name | None = None
     pattern: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+
+
+class ChangeIn(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A correction: answers to questions by their id, fields of tables and columns by their index, a name.
+
+    A whole reading as it was answered may be sent back with changes; its other members mean nothing.
+    """
+
+    answers: dict[str, str] | UnsetType = UNSET
+    tables: list[dict[str, Any]] | UnsetType = UNSET
+    name: str | UnsetType | None = UNSET
+    confidence: Any = UNSET
+    questions: Any = UNSET
+    warnings: Any = UNSET
+    request_id: Any = UNSET
+    id: Any = UNSET
+    tenant: Any = UNSET
+    file_id: Any = UNSET
+    version: Any = UNSET
+    fingerprint: Any = UNSET
+    pattern: Any = UNSET
+    created_at: Any = UNSET
+    updated_at: Any = UNSET
+
+    def changes(self) -> dict[str, Any]:
+        """What was given of the members that mean something."""
+        given = {"answers": self.answers, "tables": self.tables, "name": self.name}
+        return {name: value for name, value in given.items() if value is not UNSET}
 
 
 class ReadingOut(Struct, kw_only=True):
@@ -116,7 +139,7 @@ class ReadingRoutes:
                     summary=Note("Một cách đọc", "A reading"), **read,
                 ),
                 Endpoint(
-                    method="PUT", path=path, handler=self.correct, request=dict[str, Any], response=OneReadingOut,
+                    method="PUT", path=path, handler=self.correct, request=ChangeIn, response=OneReadingOut,
                     event="reading.correct", refusals=(404, 412, 428), examples={"vi": EXAMPLE},
                     summary=Note("Sửa cách đọc, trả lời câu hỏi", "Correct a reading, answer its questions"), **write,
                 ),
@@ -184,11 +207,11 @@ class ReadingRoutes:
         call.query()
         return self._one(call, await asyncio.to_thread(self._find, call, seen_by(call.who)))
 
-    async def correct(self, call: Call, body: dict[str, Any]) -> Reply:
+    async def correct(self, call: Call, body: ChangeIn) -> Reply:
         """A reading with answers to its questions and corrected tables."""
         reading = await asyncio.to_thread(self._find, call, [call.who.tenant])
         version = _version(call, reading)
-        changes = {name: value for name, value in body.items() if name not in ENVELOPE}
+        changes = body.changes()
         name = _name(changes, reading)
         corrected = await self._desk.bounded.do(call, self._correct, reading, changes, version, name)
         return self._one(call, corrected)

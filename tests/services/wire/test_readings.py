@@ -68,7 +68,7 @@ def test_what_was_read_may_be_sent_back_changed(place: Place):
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        ({"more": 1}, "/more"), ({"answers": {"khong-co": "flow"}}, "/answers/khong-co"), ({"tables": 3}, "/tables"),
+        ({"more": 1}, ""), ({"answers": {"khong-co": "flow"}}, "/answers/khong-co"), ({"tables": 3}, "/tables"),
         ({"tables": [{"columns": [{"index": 99}]}]}, "/tables/0/columns/0/index"), ({"name": 3}, "/name"),
         ({"name": "a\nb"}, "/name"), ({"tables": [{"columns": [{"index": 1, "role": "x"}]}]}, None),
     ],
