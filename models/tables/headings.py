@@ -25,7 +25,7 @@ from models.tables.units import (
 from models.values import Measure
 
 _COMPARED = re.compile(
-    r"\bso\s*(?:voi|cung|sanh voi)\b\s*:?|\bcompared?\s+(?:to|with)\b|\bover\b(?=\s*\(%)|\bversus\b|\bvs\.?\b"
+    r"(?<![a-z])so\s*(?:voi|cung|sanh voi)\b\s*:?|\bcompared?\s+(?:to|with)\b|\bover\b(?=\s*\(%)|\bversus\b|\bvs\.?\b"
 )
 _PRICES = re.compile(
     r"(?:theo\s+)?(?:gia|nam)\s*(?:so sanh|co dinh|goc)\s*(?:nam\s*)?\(?\s*(?:19|20)\d\d\s*\)?|"
@@ -36,7 +36,7 @@ _LAST_YEAR = re.compile(
     r"\bcung ky(?: nam truoc)?|\bcung thoi diem (?:nam truoc|(?:19|20)\d\d)|\bnam truoc|\bsame period"
 )
 _BEFORE = re.compile(
-    r"\b(?:thang|ky|quy|tuan)\s+truoc(?! nam)\b|\bcung thoi diem thang truoc|\bprevious (?:month|quarter)"
+    r"\b(?:thang|ky|quy|tuan)\s+truoc(?! nam)\b|\bcung thoi diem thang truoc|\b(?:previous|last) (?:month|quarter)"
 )
 _AGO = re.compile(
     r"\b(?:the )?same period(?: last year)?|\blast year|\bcung (?:ky|thoi diem)(?: nam| thang)? truoc|"
@@ -139,9 +139,11 @@ def _cut(text: str, pattern: re.Pattern[str]) -> str:
 
 def _below(right: str) -> str:
     """What stands under a comparison: `(%) tháng 7 năm 2005 Trị giá` leaves `Trị giá`."""
-    for pattern in (_PLAN, _LAST_YEAR, _BEFORE, _FIXED, _BASE_WORDS):
+    for pattern in (_PLAN, _AGO, _LAST_YEAR, _BEFORE, _FIXED):
         right = _cut(right, pattern)
-    return right
+    for start, end, _ in find_periods(right):
+        right = right[:start] + " " * (end - start) + right[end:]
+    return _cut(right, _BASE_WORDS)
 
 
 def _subject(found: Sequence[Period], context: Context) -> Period | None:

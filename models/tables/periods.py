@@ -73,8 +73,8 @@ class Period:
         return replace(self.back(1), number=last)
 
 
-_YEAR = r"(?:19|20)\d\d"
-_LINK = r"\s*(?:[,.]?\s*nam|/|-|\.|,)?\s*"
+_YEAR = r"(?:19|20)\d\d(?!\d)"
+_LINK = r"\s*(?:[,.]?\s*nam(?:\s+nam)?|/|-|\.|,)?\s*"
 _COUNT = {"mot": 1, "hai": 2, "ba": 3, "bon": 4, "tu": 4, "nam": 5, "sau": 6, "bay": 7, "tam": 8, "chin": 9,
           "muoi": 10, "muoi mot": 11, "muoi hai": 12}  # fmt: skip
 _NUMBER_OF = {"gieng": 1, "chap": 12, **_COUNT}
@@ -86,29 +86,29 @@ _TOKEN = re.compile(
       (?P<iso>\b(?P<iy>{_YEAR})-(?P<im>\d\d)(?:-(?P<id>\d\d))?(?:[t ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?\b)
     | (?P<range>\b(?:tu\s*)?(?:ngay\s*)?0?1/0?1(?:/{_YEAR})?\s*(?:-|den(?:\s*het)?(?:\s*ngay)?)\s*
         (?P<rd>\d{{1,2}})\s*/\s*(?P<rm>\d{{1,2}})(?:\s*/\s*(?P<ry>{_YEAR}))?)
-    | (?P<date>\b(?:ngay\s*)?(?P<dd>\d{{1,2}})\s*[/.-]\s*(?P<dm>\d{{1,2}})\s*[/.-]\s*(?P<dy>{_YEAR})\b)
+    | (?P<date>\b(?:ngay\s*)?(?P<dd>\d{{1,2}})\s*[/.-]\s*(?P<dm>\d{{1,2}})\s*[/.-]\s*(?P<dy>{_YEAR}))
     | (?P<long>\bngay\s*(?P<ld>\d{{1,2}})\s*(?:/|-|th[ao]ng)
         \s*(?P<lm>\d{{1,2}}|(?:gieng|{_NAMED}|chap)(?![a-z]))(?:{_LINK}(?P<ly>{_YEAR}))?)
     | (?P<span>\b(?P<sn>1[0-2]|0?[1-9]|{_NAMED}|nam(?=\s+th[ao]ng\s+(?:dau|nam)\b))\s*th[ao]ng
-        (?!\s*(?:\d{{1,2}}(?!\d)|(?:{_NAMED})\b))(?P<sd>\s*dau)?(?:{_LINK}(?P<sy>{_YEAR})\b)?(?!\s*cuoi))
-    | (?P<school>\b(?:nam\s*hoc\s*(?P<hy>{_YEAR})(?:\s*[-/]\s*\d{{2,4}})?|(?P<hz>{_YEAR})\s*-\s*(?P<hn2>{_YEAR})\b))
-    | (?P<quarter>\b(?:quy|qui|q)\s*\.?(?P<qn>iii|ii|iv|i|[1-4])\b(?:{_LINK}(?P<qy>{_YEAR})\b)?)
+        (?!\s*(?:\d{{1,2}}(?!\d)|(?:{_NAMED})\b))(?P<sd>\s*dau)?(?:{_LINK}(?P<sy>{_YEAR}))?(?!\s*(?:cuoi|qua|truoc|toi|gan)\b))
+    | (?P<school>\b(?:nam\s*hoc\s*(?P<hy>{_YEAR})(?:\s*[-/]\s*\d{{2,4}})?|(?P<hz>{_YEAR})\s*-\s*(?P<hn2>{_YEAR})))
+    | (?P<quarter>\b(?:quy|qui|q)\s*\.?(?P<qn>iii|ii|iv|i|[1-4])\b(?:{_LINK}(?P<qy>{_YEAR}))?)
     | (?P<year_q>\b(?P<yqy>{_YEAR})\s*[-/ ]?\s*q(?P<yqn>[1-4])\b)
     | (?P<year_w>\b(?P<ywy>{_YEAR})\s*-?\s*w(?P<ywn>\d\d)\b)
-    | (?P<week>\btuan\s*(?:thu\s*)?(?P<wn>\d{{1,2}})(?:{_LINK}(?P<wy>{_YEAR})\b)?)
-    | (?P<month>\b(?:th[ao]ng|th|t)\s*\.?\s*(?P<mn>1[0-2]|0?[1-9])(?!\d|\s*\+)(?:{_LINK}(?P<my>{_YEAR})\b)?)
+    | (?P<week>\btuan\s*(?:thu\s*)?(?P<wn>\d{{1,2}})(?:{_LINK}(?P<wy>{_YEAR}))?)
+    | (?P<month>\b(?:th[ao]ng|th|t)\s*\.?\s*(?P<mn>1[0-2]|0?[1-9])(?!\d|\s*\+)(?:{_LINK}(?P<my>{_YEAR}))?)
     | (?P<named>\bth[ao]ng\s+(?P<nn>gieng|{_NAMED}|chap|nam(?=\s+(?:va|nam|so)\b|\s*$))(?![a-z])(?!\s*th[ao]ng)
-        (?:{_LINK}(?P<ny>{_YEAR})\b)?)
-    | (?P<slash>\b(?P<xm>1[0-2]|0?[1-9])\s*/\s*(?P<xy>{_YEAR})\b)
+        (?:{_LINK}(?P<ny>{_YEAR}))?)
+    | (?P<slash>\b(?P<xm>1[0-2]|0?[1-9])\s*/\s*(?P<xy>{_YEAR}))
     | (?P<en_span>\b(?:first\s*)?(?P<esn>\d{{1,2}}|three|six|nine|eleven)\s*months?
-        (?:\s*(?:of|in))?(?:\s*(?P<esy>{_YEAR})\b)?)
-    | (?P<en_q>\b(?:quarter\s*(?P<eqa>[1-4])|(?P<eqb>[1-4])\s*(?:st|nd|rd|th|sd)\s*quarter
+        (?:\s*(?:of|in))?(?:\s*(?P<esy>{_YEAR}))?)
+    | (?P<en_q>\b(?:quarter\s*(?P<eqa>iii|ii|iv|i\b|[1-4])|(?P<eqb>[1-4])\s*(?:st|nd|rd|th|sd)\s*quarter
         |(?P<eqc>first|second|thirs?d|fou?rth)\s*quarter)
-        (?:\s*(?:of|in))?(?:\s*(?P<eqy>{_YEAR})\b)?)
+        (?:\s*(?:of|in))?(?:\s*(?P<eqy>{_YEAR}))?)
     | (?P<en_month>\b(?:(?P<emn>jan|feb|mar|apr|jun|jul|aug|sep|oct|nov|dec)
-        (?:uary|ruary|ch|il|e|y|ust|t|tember|ober|ember)?|(?P<emay>may)(?=\s+{_YEAR}))\b\.?\s*(?:,?\s*(?P<emy>{_YEAR})\b)?)
+        (?:uary|ruary|ch|il|e|y|ust|t|tember|ober|ember)?|(?P<emay>may)(?=\s+{_YEAR}))\b\.?\s*(?:,?\s*(?P<emy>{_YEAR}))?)
     | (?P<half>\b(?P<hn>6)\s*th[ao]ng\s*cuoi\s*nam(?:\s*(?P<hhy>{_YEAR}))?)
-    | (?P<year>\b(?:ca\s*)?(?:nam\s*)?(?P<yy>{_YEAR})\b)
+    | (?P<year>\b(?:ca\s*)?(?:nam\s*)?(?P<yy>{_YEAR}))
     """,
     re.VERBOSE,
 )
@@ -139,7 +139,7 @@ def _of(found: re.Match[str]) -> Period | None:  # one branch per form
         return Period("M", year("esy"), count, cumulative=True) if 1 <= count <= 12 else None
     if kind == "en_q":
         spelled = {"first": 1, "second": 2, "third": 3, "thirsd": 3}.get(part["eqc"] or "", 4)
-        return Period("Q", year("eqy"), int(part["eqa"] or part["eqb"] or spelled))
+        return Period("Q", year("eqy"), _ROMAN[part["eqa"]] if part["eqa"] else int(part["eqb"] or spelled))
     if kind == "en_month":
         return Period("M", year("emy"), _ENGLISH.index(part["emn"] or "may") + 1)
     if kind == "named":
