@@ -74,7 +74,10 @@ def records(path: Path, dialect: Dialect) -> Iterator[list[str]]:
     with _opened(path, dialect.encoding, dialect.mixed) as file:
         for _ in range(dialect.skip):
             file.readline()
-        yield from _Records(file, dialect)
+        if dialect.encoding == "cp1258":  # it writes tones behind their letters
+            yield from ([unicodedata.normalize("NFC", cell) for cell in row] for row in _Records(file, dialect))
+        else:
+            yield from _Records(file, dialect)
 
 
 def read_delimited(path: Path) -> tuple[tuple[Row, ...], tuple[Note, ...]]:
