@@ -29,7 +29,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -140,7 +141,16 @@ def _read(paths: Sequence[Path], keys: Mapping[str, PublicKey]) -> History:
     return History(tuple(checkpoints), tuple(problems))
 
 
-def _recent(folder: Path, keys: Mapping[str, PublicKey]) -> History:
+def read_since(folder: Path, keys: Mapping[str, PublicKey], day: str = "") -> Iterator[Checkpoint]:
+    """Checkpoints from the file of a day (YYYY-MM-DD) on, read one at a time; lines that do not verify are left out."""
+    for path in sorted(folder.glob("*.jsonl")):
+        if path.stem >= day:
+            for line in _lines(path):
+                with suppress(IntegrityError):
+                    yield read_checkpoint(line, keys)
+
+
+def read_recent(folder: Path, keys: Mapping[str, PublicKey]) -> History:
     """The newest file that holds a checkpoint: its first line lists all chains, so nothing older is needed to go on."""
     paths = sorted(folder.glob("*.jsonl"))
     for start in range(len(paths) - 1, -1, -1):
@@ -198,7 +208,7 @@ class Checkpointer:
         folder.mkdir(parents=True, exist_ok=True)
         self._database, self._folder, self._signer = database, folder, signer
         self._clock, self._interval_seconds = clock, interval_seconds
-        history = _recent(folder, {signer.public.key_id: signer.public})
+        history = read_recent(folder, {signer.public.key_id: signer.public})
         last = history.checkpoints[-1] if history.checkpoints else None
         self._number, self._prev = (last.number, last.digest) if last is not None else (0, ZERO)
         self._points = {uid: _bare(point) for uid, point in history.latest().items()}

@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
 from models.errors import ConflictError, IntegrityError, NotFoundError
-from registry.checkpoints import Checkpoint, Point, read_checkpoint, read_history
+from registry.checkpoints import Checkpoint, Point, read_checkpoint, read_since
 from registry.database import Database
 from registry.merkle import inclusion_path, leaf_hash, root_from_path
 from registry.signatures import PublicKey
-from registry.tables import ledger
+from registry.tables import from_micros, ledger
 
 FORMAT = "ledger-proof/1"
+SLACK = timedelta(days=1)
+"""How far a writer's clock may lie behind the checkpoints' without a second look."""
 
 
 def prove(database: Database, checkpoints: Path, key: PublicKey, chain_uid: str, seq: int) -> dict[str, Any]:
@@ -33,15 +36,15 @@ def prove(database: Database, checkpoints: Path, key: PublicKey, chain_uid: str,
     the ledger does not lead to the checkpoint's root.
     """
     with database.read() as connection:
-        mine = select(ledger.c.record).where(ledger.c.chain_uid == chain_uid, ledger.c.seq == seq)
-        record = connection.execute(mine).scalar_one_or_none()
-        if record is None:
+        mine = select(ledger.c.record, ledger.c.ts).where(ledger.c.chain_uid == chain_uid, ledger.c.seq == seq)
+        found = connection.execute(mine).one_or_none()
+        if found is None:
             raise NotFoundError("Không tìm thấy bản ghi.", "No such record.")
-        checkpoint, point = _covering(checkpoints, key, chain_uid, seq)
+        checkpoint, point = _covering(checkpoints, key, chain_uid, seq, from_micros(found.ts) - SLACK)
         query = select(ledger.c.leaf).where(ledger.c.chain_uid == chain_uid, ledger.c.seq <= point.size)
         leaves = list(connection.execute(query.order_by(ledger.c.seq)).scalars())
     bundle = {
-        "format": FORMAT, "record": record, "chain_uid": chain_uid, "seq": seq, "size": point.size,
+        "format": FORMAT, "record": found.record, "chain_uid": chain_uid, "seq": seq, "size": point.size,
         "root": point.root.hex(), "path": [node.hex() for node in inclusion_path(leaves, seq - 1)],
         "checkpoint": checkpoint.line,
     }  # fmt: skip
@@ -49,11 +52,16 @@ def prove(database: Database, checkpoints: Path, key: PublicKey, chain_uid: str,
     return bundle
 
 
-def _covering(folder: Path, key: PublicKey, uid: str, seq: int) -> tuple[Checkpoint, Point]:
-    for checkpoint in read_history(folder, {key.key_id: key}).checkpoints:
-        for point in checkpoint.points:
-            if point.uid == uid and point.size >= seq:
-                return checkpoint, point
+def _covering(folder: Path, key: PublicKey, uid: str, seq: int, since: datetime) -> tuple[Checkpoint, Point]:
+    """The first checkpoint that covers a record, looked for from its day on: years of older ones are not read.
+
+    A record whose clock was ahead of the checkpoints' is looked for from the beginning.
+    """
+    for day in (f"{since:%Y-%m-%d}", ""):
+        for checkpoint in read_since(folder, {key.key_id: key}, day):
+            for point in checkpoint.points:
+                if point.uid == uid and point.size >= seq:
+                    return checkpoint, point
     raise ConflictError(
         "Chưa có điểm kiểm đã ký bao gồm bản ghi này; xin thử lại sau một phút.",
         "No signed checkpoint covers this record yet; try again in a minute.",

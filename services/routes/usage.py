@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from models.errors import Note
 from registry import tallies
-from registry.checkpoints import read_history
+from registry.checkpoints import read_recent
 from registry.database import Database
 from registry.signatures import PublicKey
 from registry.tables import from_micros, to_micros
@@ -177,7 +177,7 @@ class UsageRoutes:
         if not self._public_key.exists():
             return Kpi(name="last_checkpoint", vi=vi, en=en, status="not_measured")
         key = PublicKey.load(self._public_key)
-        history = read_history(self._checkpoints, {key.key_id: key})
+        history = read_recent(self._checkpoints, {key.key_id: key})
         if history.problems or not history.checkpoints:
             return Kpi(name="last_checkpoint", vi=vi, en=en, status="not_measured")
         last = history.checkpoints[-1]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import ConflictError, IntegrityError, NotFoundError
+from registry import checkpoints
 from registry.backups import back_up
 from registry.chain import Item, Tail, encode, link
 from registry.checkpoints import Checkpointer, read_history
@@ -304,6 +305,20 @@ def test_a_proof_stands_alone_and_no_byte_of_it_can_be_changed(scene: Path):
             check(bundle | {member: changed}, SIGNER.public)
     with pytest.raises(IntegrityError):
         check(bundle, Signer.generate("checkpoint").public)
+
+
+def test_a_proof_does_not_read_the_checkpoints_of_years_before(scene: Path, monkeypatch: pytest.MonkeyPatch):
+    (newest,) = (scene / "checkpoints").glob("*.jsonl")
+    (scene / "checkpoints" / "2001-01-01.jsonl").write_bytes(newest.read_bytes())
+    asked: list[str] = []
+    lines = checkpoints._lines
+    monkeypatch.setattr(checkpoints, "_lines", lambda path: (asked.append(path.name), lines(path))[1])
+    database = Database.open(f"sqlite:///{scene / 'db.sqlite'}")
+    prove(database, scene / "checkpoints", SIGNER.public, "chain", 18)
+    assert asked == [newest.name]
+    newest.rename(newest.with_name("2001-01-02.jsonl"))  # the writers' clock was ahead
+    prove(database, scene / "checkpoints", SIGNER.public, "chain", 18)
+    database.close()
 
 
 def test_what_no_checkpoint_covers_has_no_proof_yet(scene: Path):
