@@ -283,9 +283,14 @@ class Client(FileMethods, JobMethods):
         ):
             bar = bars.add_task(what, total=sum(map(len, parts)))
             answers = []
-            for answer, part in zip(pool.map(lambda body: self._line.predict(path, body), bodies), parts, strict=True):
-                answers.append(answer)
-                bars.advance(bar, len(part))
+            sent = [pool.submit(self._line.predict, path, body) for body in bodies]
+            try:
+                for answer, part in zip(sent, parts, strict=True):
+                    answers.append(answer.result())
+                    bars.advance(bar, len(part))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)  # what was not sent yet stays unsent
+                raise
         return tuple(answers)
 
 

@@ -127,7 +127,12 @@ def _values(values: Iterable[Any]) -> list[float | None]:
 
 
 def _missing(value: Any) -> bool:
-    return value is None or bool(value != value) or (isinstance(value, float) and not math.isfinite(value))
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:  # pandas.NA: not even unequal to itself
+        return True
 
 
 def frame(rows: Sequence[Mapping[str, Any]]) -> Any:

@@ -22,7 +22,9 @@ class LogFile:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _sweep(folder, process, files)
         path = folder / f"{process}-{os.getpid()}.log"
-        self._handler = RotatingFileHandler(path, maxBytes=max_bytes, backupCount=files - 1, delay=True)
+        self._handler = RotatingFileHandler(
+            path, maxBytes=max_bytes, backupCount=files - 1, delay=True, encoding="utf-8"
+        )
         self._handler.handleError = self._failed  # type: ignore[method-assign]
         self._ok = True
 
@@ -46,9 +48,17 @@ class LogFile:
         self._handler.close()
 
 
+def _written_at(path: Path) -> float:
+    """When a file was last written; long ago for one that another process rolled away meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def _sweep(folder: Path, process: str, files: int) -> None:
     """Keep the newest `files` of this process name's earlier files; living processes keep theirs."""
-    earlier = sorted(folder.glob(f"{process}-*.log*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    earlier = sorted(folder.glob(f"{process}-*.log*"), key=_written_at, reverse=True)
     for path in earlier[files:]:
         pid = path.name[len(process) + 1 :].partition(".")[0]
         if not pid.isdigit() or not Path(f"/proc/{pid}").exists():
