@@ -15,12 +15,14 @@ ALLOWED = {
     None: "ministry", "predict": "ministry", "keys:manage": "admin", "tenants:manage": "admin",
     "metrics:read": "operator",
     "models:suspend": "operator", "models:read": "reviewer", "audit:read": "inspector", "usage:read": "ministry",
-    "kpis:read": "owner", "tracking:use": "engineer",
+    "kpis:read": "owner", "tracking:use": "engineer", "files:read": "province", "files:write": "province",
+    "jobs:read": "province", "jobs:write": "province", "webhooks:manage": "operator",
 }  # fmt: skip
 """A key of the evaluation installation for each scope that an endpoint may ask for."""
 
 LACKING = {"keys:manage": "ministry", "tenants:manage": "inspector", "metrics:read": "ministry",
-           "models:suspend": "ministry", "kpis:read": "ministry", "tracking:use": "ministry"}  # fmt: skip
+           "models:suspend": "ministry", "kpis:read": "ministry", "tracking:use": "ministry",
+           "webhooks:manage": "ministry"}  # fmt: skip
 """A key that lacks the scope; the administrator's lacks all the others."""
 
 
@@ -33,6 +35,7 @@ class Operation:
     scope: str | None
     public: bool
     takes_json: bool
+    takes_form: bool
     may_be_empty: bool
 
     def __str__(self) -> str:
@@ -70,6 +73,7 @@ def operations(platform: Platform) -> list[Operation]:
             body = operation.get("requestBody", {})
             found.append(Operation(
                 method.upper(), path, scope[1] if scope else None, operation.get("security") == [],
-                "application/json" in body.get("content", {}), not body.get("required", True),
+                "application/json" in body.get("content", {}), "multipart/form-data" in body.get("content", {}),
+                not body.get("required", True),
             ))  # fmt: skip
     return found

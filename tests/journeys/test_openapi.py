@@ -82,7 +82,8 @@ def test_every_example_of_the_description_is_answered(platform: Platform, docume
         if operation.path in ("/v1/nlp/sentiment", "/v1/nlp/toxicity", "/v1/nlp/classify"):
             continue  # no model is bundled for these; classify wants one named
         answer = operation.allowed(platform).request(operation.method, operation.url, json=body)
-        assert answer.status_code == 200, f"{operation}: {answer.text[:300]}"
+        expected = (404,) if "{" in operation.path else (200, 201, 202)  # nothing has the made-up id of a path
+        assert answer.status_code in expected, f"{operation}: {answer.text[:300]}"
         validate(document, operation.path, operation.method, answer)
         shown += 1
     assert shown >= 6

@@ -208,12 +208,18 @@ STRICT: list[tuple[str, bytes, dict[str, str], int, str | None]] = [
 ]  # fmt: skip
 
 
+JUDGED_LATER = {("an unknown field", "/v1/readings/{reading_id}")}
+"""Corrections name parts of the reading, so their fields are judged once the reading is found."""
+
+
 def test_every_endpoint_reads_its_body_by_the_same_strict_rules(platform: Platform, table: list[Operation]):
     asked = [operation for operation in table if operation.takes_json]
     assert len(asked) >= 13
     for operation in asked:
         with operation.allowed(platform) as client:
             for name, content, headers, status, code in STRICT:
+                if (name == "multipart" and operation.takes_form) or (name, operation.path) in JUDGED_LATER:
+                    continue
                 sent = {"Content-Type": "application/json", **headers}
                 answer = client.request(operation.method, operation.url, content=content, headers=sent)
                 check(answer, status, code, f"{operation} {name}")
