@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from models.tables.blocks import MARKERS, Block, Layout, is_title, kind_of
+from models.tables.blocks import MARKERS, Block, Layout, kind_of
 from models.tables.body import body_rows, sort_rows
 from models.tables.grid import Row, Sheet, cell_name
 from models.tables.headers import header_paths
@@ -16,7 +16,7 @@ from models.tables.labels import Label, read_labels
 from models.tables.numbers import POINT_GROUPS, decide
 from models.tables.periods import Period, find_periods
 from models.tables.phrases import plain, tidy
-from models.tables.shape import Column, ColumnType, Coverage, LayoutName, Marker, Role, RowCounts, Source, Table
+from models.tables.shape import Column, Coverage, LayoutName, Marker, Role, RowCounts, Source, Table
 from models.tables.units import is_progress, is_unit, measure_of_title
 
 _ORDINAL = re.compile(r"(?:so\s*)?(?:tt|stt|thu tu|no\.?|#)\.?")
@@ -363,9 +363,4 @@ def _markers(table: Table, rows: Sequence[Row]) -> tuple[tuple[str, Marker], ...
     return tuple((sign, MARKERS[sign.lower()]) for sign in sorted(seen))  # type: ignore[misc]
 
 
-def column_type(role: Role) -> ColumnType:
-    """The type that goes with a role when nothing else is said."""
-    return {"time": "period", "value": "number", "place": "place"}.get(role, "text")  # type: ignore[return-value]
-
-
-__all__ = ["FileDate", "Guess", "Open", "column_type", "frequency_of", "guess_table", "headline", "is_title"]
+__all__ = ["FileDate", "Guess", "Open", "frequency_of", "guess_table", "headline"]

@@ -38,6 +38,7 @@ _LAST_YEAR = re.compile(
 _BEFORE = re.compile(
     r"\b(?:thang|ky|quy|tuan)\s+truoc(?! nam)\b|\bcung thoi diem thang truoc|\b(?:previous|last) (?:month|quarter)"
 )
+_MOVED = re.compile(r"\btang\s*[,/(+-]*\s*giam\b|\bchenh lech\b|\bincrease\b")
 _AGO = re.compile(
     r"\b(?:the )?same period(?: last year)?|\blast year|\bcung (?:ky|thoi diem)(?: nam| thang)? truoc|"
     r"\b(?:nam|thang|ky|quy) truoc"
@@ -113,8 +114,13 @@ def understand(heading: str, context: Context) -> Heading:
     period = subject or _relative(plain(left), context) or context.period
     if subject is None and split and not context.period:
         period = _implied(periods_in(right), plain(right)) or period
-    unit = _unit(heading, context, compared=compared)
-    measure, tag = _compared(period, right, context) if compared else _stated(heading, period, unit, context)
+    measure: Measure | None
+    moved = split is not None and _MOVED.search(plain(left)) is not None
+    unit = _unit(heading, context, compared=compared and not moved)
+    if moved:  # a difference in units is none of the measures: somebody is asked
+        measure, tag = ("change_pct", "") if is_percent(unit) else (None, "tăng, giảm")
+    else:
+        measure, tag = _compared(period, right, context) if compared else _stated(heading, period, unit, context)
     rest = f"{left} {_below(right)}" if split else left
     return Heading(period, own, measure, unit, _series(rest, tag), _revision(flat))
 

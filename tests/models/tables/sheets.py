@@ -51,7 +51,7 @@ BULLETIN = """
 
 
 | | | | | | | | | Nghìn tấn, triệu USD
-| | Thực hiện 6 tháng năm 2006 | | Ước tính tháng 7 năm 2006 | | Cộng dồn 7 tháng năm 2006 | | 7 tháng so với cùng kỳ (%) |
+| | 6 tháng năm 2006 | | Ước tính tháng 7 năm 2006 | | Cộng dồn 7 tháng năm 2006 | | 7 tháng so với cùng kỳ (%) |
 | | Lượng | Trị giá | Lượng | Trị giá | Lượng | Trị giá | Lượng | Trị giá
 
 Tổng trị giá | | | 18838 | | 3500 | | 22338 | | 125.7

@@ -53,3 +53,14 @@ def test_what_a_title_compares_with_holds_for_its_columns():
 def test_the_revision_is_kept():
     assert understand("Ước tính tháng 7 năm 2006", CONTEXT).revision == "estimate"
     assert understand("Chính thức tháng 6 năm 2006", CONTEXT).revision == "final"
+
+
+def test_a_difference_in_units_is_no_index_and_is_asked_about():
+    found = understand("Tăng/giảm so với vụ đông xuân 2013 Sản lượng (Nghìn tấn)", CONTEXT)
+    assert (found.measure, found.unit) == (None, "Nghìn tấn")
+    assert "tăng, giảm" in found.series
+
+
+def test_a_comparison_may_be_written_without_a_space():
+    found = understand("4 tháng năm 2001so với 4 tháng năm 2000 (%)", CONTEXT)
+    assert (found.period.name, found.measure) == ("2001-04", "index_same_period")
