@@ -81,13 +81,13 @@ class _Batch:
 
 
 class _Insertion:
-    """INSERT statements of one table for a few fixed numbers of rows, so that the driver keeps them prepared.
+    """INSERT statements of one table for powers of two of rows, so that the driver keeps them prepared.
 
     Why not `executemany`: sqlite3 gives the interpreter lock away and takes it again for every row, and each time the
     thread that answers requests is interrupted. Many rows in one statement cost one such exchange.
     """
 
-    SIZES = (64, 8, 1)
+    SIZES = (64, 32, 16, 8, 4, 2, 1)
 
     def __init__(self, table: str, columns: tuple[str, ...], mark: str) -> None:
         row = f"({', '.join([mark] * len(columns))})"

@@ -5,11 +5,14 @@ Decisions, each measured or forced (Ray 2.60):
 - No hop on the fast path: each family is one Serve application whose replica answers by itself; the ASGI application
   is mounted raw, without FastAPI.
 - `ray.init(address="local")` with an own temporary folder and token, so that two installations never meet.
+- No websockets: uvicorn's handshake bypasses the doors, and leaves a POST that asks for an upgrade without any answer.
+  Serve has no setting for it, so uvicorn's own table is told that there is no implementation; such requests are HTTP.
 - Serve ignores unknown keys of a deployment silently, so `check_keys` refuses them before anything is deployed.
 """
 
 from __future__ import annotations
 
+import gc
 import inspect
 import logging
 import sys
@@ -23,6 +26,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.schema import DeploymentSchema, ServeDeploySchema
+from uvicorn.config import WS_PROTOCOLS
 
 from models.errors import InvalidInputError, UnavailableError
 from services.app import Family as FamilyName
@@ -33,6 +37,7 @@ from services.settings import Settings
 CONFIGURATION = Path(__file__).resolve().parent.parent / "deploy" / "serve.yaml"
 OBJECT_STORE_BYTES = 80_000_000
 LOGICAL_CPUS = 8
+COLLECTOR_THRESHOLDS = (20_000, 20, 20)
 SWITCH_SECONDS = 0.0005
 """How long a computing thread may keep the interpreter lock from the event loop; Python's default is 5 ms."""
 
@@ -47,9 +52,23 @@ class Family:
     def __serve_build_asgi_app__(self) -> Any:
         """The raw ASGI application of this family."""
         sys.setswitchinterval(SWITCH_SECONDS)
+        WS_PROTOCOLS["auto"] = None
         house = build_house(Settings.read(), self.family)
         house.start()
-        return create_app(house, self.family, served_by_ray=True)
+        app = create_app(house, self.family, served_by_ray=True)
+        settle_memory()
+        return app
+
+
+def settle_memory() -> None:
+    """Keep the garbage collector from walking what lives as long as the process, and from running for every answer.
+
+    Ray, the models and the registry are half a million objects; an answer of a thousand words is as many again, and
+    a collection of the oldest generation in its middle costs more than the answer.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 def _application(family: FamilyName, options: Mapping[str, Any]) -> serve.Application:

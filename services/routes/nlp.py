@@ -64,15 +64,15 @@ class AnalyzeRequest(msgspec.Struct, forbid_unknown_fields=True):
     tasks: Annotated[list[TaskRequest], Meta(min_length=1, max_length=MAX_TASKS)]
 
 
-class Token(msgspec.Struct):
-    """A word: its text and its place."""
+class Token(msgspec.Struct, gc=False):
+    """A word: its text and its place. Unseen by the garbage collector, for which thousands of them are a burden."""
 
     text: str
     start: int
     end: int
 
 
-class Sentence(msgspec.Struct):
+class Sentence(msgspec.Struct, gc=False):
     """A sentence's place."""
 
     start: int

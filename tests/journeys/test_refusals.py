@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import socket
 from typing import Any
 
 import httpx
@@ -450,6 +451,21 @@ def test_no_other_header_steers_or_breaks_the_answer(platform: Platform, header:
     said = said.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
     assert said.startswith(b"HTTP/1.1 200"), said[:300]
     assert b'"mean_forecast"' in said
+
+
+def test_a_wish_for_a_websocket_is_answered_at_once_by_the_doors(platform: Platform):
+    key = platform.keys["ministry"]
+    upgrade = (f"Host: a\r\nAuthorization: Bearer {key}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")  # fmt: skip
+    body = json.dumps(docs("Xin chào."))
+    content = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    post = f"POST {SEGMENT} HTTP/1.1\r\n{upgrade}{content}"
+    for sent, statuses in ((f"GET /v1/me HTTP/1.1\r\n{upgrade}\r\n", (200,)), (post, (200, 400))):
+        with socket.create_connection(("127.0.0.1", platform.port), timeout=5) as line:
+            line.sendall(sent.encode())
+            head = line.recv(65536).partition(b"\r\n\r\n")[0]
+        assert int(head.split()[1]) in statuses, head
+        assert b"json" in head.lower()
 
 
 def test_a_problem_speaks_the_language_that_is_asked_for(platform: Platform):

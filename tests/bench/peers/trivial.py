@@ -63,14 +63,18 @@ class TrivialFamily:
         self.family = family
 
     def __serve_build_asgi_app__(self) -> Any:
-        sys.setswitchinterval(0.0005)  # as services.deployment does
+        from services import deployment  # noqa: PLC0415 - Ray reads its switches when it is imported
+
+        sys.setswitchinterval(deployment.SWITCH_SECONDS)
         settings = Settings.read()
         house = build_house(settings, "nlp")
         handles = Handles(house.store, weigh, clock=house.clock, tasks=FAMILY_TASKS["nlp"], opener=Trivial.open)
         inference = Inference(handles, house.quota, house.recorder, house.telemetry)
         house = replace(house, handles=handles, inference=inference)
         house.start()
-        return create_app(house, "nlp", served_by_ray=True)
+        app = create_app(house, "nlp", served_by_ray=True)
+        deployment.settle_memory()
+        return app
 
 
 def main() -> int:
