@@ -98,6 +98,8 @@ def found_evaluation(database: Database, pepper: bytes, home: Path, at: datetime
             _write(draft, _issue_all(connection, pepper, codes, at))
             connection.execute(insert(facts).values(name=FACT, value=at.isoformat()))
             database.bump(connection, TOPIC)
+        elif _widen(connection):
+            database.bump(connection, TOPIC)
     if draft.exists() and _valid(database, pepper, draft):
         draft.replace(file)
     draft.unlink(missing_ok=True)
@@ -138,6 +140,23 @@ def _issue_all(connection: Connection, pepper: bytes, codes: Mapping[str, str], 
         new = NewKey(codes[post.tenant], post.name, post.kind, post.role, scopes, WIDE_LIMITS)
         texts[name] = keyring.issue(connection, pepper, new, by=FOUNDER, at=at).minted.text
     return texts
+
+
+def _widen(connection: Connection) -> bool:
+    """Give the evaluation keys what their roles may by now; whether any lacked something.
+
+    An older installation's keys were issued before files and jobs existed. Keys that people issued stay as they are.
+    """
+    kinds = {tenant.id: tenant.kind for tenant in load_tenants(connection)}
+    living = select(keys_table).where(keys_table.c.created_by == FOUNDER, keys_table.c.revoked_at.is_(None))
+    widened = False
+    for row in connection.execute(living).all():
+        own = granted(row.role, None, platform=kinds[row.tenant] == "platform", kind=row.subject_kind)
+        if not set(own) <= set(row.scopes):
+            values = {"scopes": list(dict.fromkeys([*row.scopes, *own]))}
+            connection.execute(update(keys_table).where(keys_table.c.id == row.id).values(values))
+            widened = True
+    return widened
 
 
 def _write(path: Path, texts: Mapping[str, str]) -> None:

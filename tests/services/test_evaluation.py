@@ -3,13 +3,16 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from models.errors import ConflictError, UnauthenticatedError
 from registry.database import Database
 from registry.founding import found
+from registry.tables import keys
 from services.callers import WIDE_LIMITS
 from services.evaluation import found_evaluation, read_keys, reissue
 from services.identity import Caller, Identity
@@ -100,3 +103,20 @@ def test_only_an_evaluation_installation_reissues(tmp_path: Path, pepper: bytes,
         reissue(database, pepper, tmp_path, identity.now())
     assert not (tmp_path / "keys.json").exists()
     database.close()
+
+
+def test_keys_of_an_older_installation_get_what_their_roles_may_by_now(
+    database: Database, pepper: bytes, home: Path, identity: Identity, clock: Callable[[], float],
+    caller: Callable[[str], Caller],
+) -> None:  # fmt: skip
+    with database.write() as connection:
+        connection.execute(update(keys).where(keys.c.id == caller("province").key_id).values(scopes=["predict"]))
+        database.bump(connection, "identity")
+    identity.refresh()
+    assert found_evaluation(database, pepper, home, datetime.fromtimestamp(clock(), UTC)) == []
+    fresh = Identity(database, pepper, clock)
+    key = read_keys(home)["province"]
+    assert {"files:write", "jobs:write", "models:read"} <= fresh.authenticate(f"Bearer {key}").scopes
+    revision = database.revision("identity")
+    assert found_evaluation(database, pepper, home, datetime.fromtimestamp(clock(), UTC)) == []
+    assert database.revision("identity") == revision
