@@ -16,8 +16,8 @@ from models.anomaly.rows import Bools, Floats, interpolate, mean, median, quanti
 
 MAD_TO_SIGMA = 1.4826
 MEAN_DEVIATION_TO_SIGMA = 1.2533
-STIFF = 3
-"""A running median needs this many of its widths; a shorter series has a line for its trend."""
+STIFF, WIDEST_STIFF = 3, 121
+"""A running median needs this many of its widths; a shorter series of months or weeks has a line for its trend."""
 ROUNDING = 1e-9
 """Deviations below this share of a series' size are rounding, not news."""
 
@@ -73,9 +73,10 @@ def trend_width(length: int, season: int) -> int:
     return max(3, min(wanted, length - 1 - (length % 2)) | 1)
 
 
-def trend_of(values: Floats, width: int) -> Floats:
+def trend_of(values: Floats, width: int, *, stiff: bool) -> Floats:
     """The trend: a running median, or a resistant line where the series is so short that one episode would bend it."""
-    return line_of(values) if values.shape[1] < STIFF * width else smooth(values, width)
+    short = stiff and width <= WIDEST_STIFF and values.shape[1] < STIFF * width
+    return line_of(values) if short else smooth(values, width)
 
 
 def line_of(values: Floats) -> Floats:
@@ -147,16 +148,19 @@ def seasonal(values: Floats, seen: Bools, season: int) -> Floats:
     return np.where(useful[:, None], tiled, 0.0)
 
 
-def decompose(scaled: Floats, seen: Bools, season: int) -> tuple[Floats, Floats]:
-    """Trend and seasonal part of rows on the scale of decomposition, each of the rows' shape."""
+def decompose(scaled: Floats, seen: Bools, season: int, *, stiff: bool = True) -> tuple[Floats, Floats]:
+    """Trend and seasonal part of rows on the scale of decomposition, each of the rows' shape.
+
+    `stiff`: a short series has a line for its trend.
+    """
     width = trend_width(scaled.shape[1], season)
     filled = interpolate(scaled, seen)
     profile = np.zeros_like(filled)
     for _ in range(2):
-        trend = trend_of(filled - profile, width)
+        trend = trend_of(filled - profile, width, stiff=stiff)
         profile = seasonal(filled - trend, seen, season)
         filled = np.where(seen, scaled, trend + profile)
-    return trend_of(filled - profile, width), profile
+    return trend_of(filled - profile, width, stiff=stiff), profile
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,11 +33,22 @@ class Evidence:
     seasonal: Floats
 
 
-def whole(rows: Rows, level: float, prior: Prior, buckets: Buckets | None, silent: Bools | None = None) -> Evidence:
-    """Judge every point by the whole series, its future included; nothing is learned from `silent` steps."""
+def whole(
+    rows: Rows,
+    level: float,
+    prior: Prior,
+    buckets: Buckets | None,
+    silent: Bools | None = None,
+    *,
+    stiff: bool = True,
+) -> Evidence:
+    """Judge every point by the whole series, its future included; nothing is learned from `silent` steps.
+
+    `stiff`: a short series has a line for its trend.
+    """
     known = rows.seen if silent is None else rows.seen & ~silent
     scaled = to_scale(rows.values, rows.positive)
-    trend, profile = decompose(scaled, known, rows.season)
+    trend, profile = decompose(scaled, known, rows.season, stiff=stiff)
     middle = trend + profile
     widen = np.ones_like(middle)
     if buckets is not None:

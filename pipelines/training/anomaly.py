@@ -72,7 +72,7 @@ def learn_prior(items: Sequence[Series]) -> Prior:
         rows = by_nature(matrix_of([task_of(0, series, AnomalyOptions())]))
         if rows.seen.sum() < LEAST_VALUES or np.ptp(rows.values[rows.seen]) == 0:
             continue
-        found = whole(rows, LEVEL, Prior(), None)
+        found = whole(rows, LEVEL, Prior(), None, stiff=False)  # what a line leaves over says little of tails
         unit = (rows.values - np.nan_to_num(found.expected)) / found.sigma
         for side in (unit, -unit):
             tail = fit(side, rows.seen, trusting, inside=True)
