@@ -30,7 +30,7 @@ pytestmark = pytest.mark.journey
 KILLS = int(os.environ.get("JOURNEY_KILLS", "5"))
 CROWD = int(os.environ.get("JOURNEY_CROWD", "300"))
 JOBS = 20
-SERIES = 60 if KILLS <= 10 else 300
+SERIES = 60 if KILLS <= 10 else 150
 """Enough for the jobs to outlast the killing."""
 
 ENDS = {"succeeded", "failed", "cancelled"}

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("services", "pipelines", "registry", "models")
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "core", "manager", "misc", "shared"}
 DOORS = {
-    "ray": {"services/deployment.py"},
+    "ray": {"services/deployment.py", "services/executor.py"},
+    "dbos": {"pipelines/jobs/driver.py"},
     "mlflow": {"registry/mlflow_store.py"},
     "prophet": {"models/forecast/additive.py"},
 }
@@ -128,7 +129,7 @@ def test_no_path_of_a_machine_stands_in_the_project():
 
 @pytest.mark.parametrize("module", ["services.app", "services.cli", "services.client"])
 def test_a_cold_import_pulls_in_nothing_heavy(module):
-    heavy = ["ray", "mlflow", "prophet", "torch", "transformers", "sklearn", "pandas", "matplotlib", "fastapi"]
+    heavy = ["ray", "dbos", "mlflow", "prophet", "torch", "transformers", "sklearn", "pandas", "matplotlib", "fastapi"]
     code = f"import sys, {module}; print([n for n in {heavy!r} if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
