@@ -132,7 +132,8 @@ def reason(found: Found, protected: bool, language: Language) -> str:
 
 def row_reasons(reasons: Sequence[Mapping[str, Any]], language: Language) -> str:
     """Why a row is strange: the sentences of its columns, or their names and shares."""
-    said = [str((one.get("text") or {}).get(language) or "").rstrip(".") for one in reasons]
+    texts = [one.get("text", one.get("reason")) for one in reasons]
+    said = [str(text.get(language) or "").rstrip(".") if isinstance(text, Mapping) else "" for text in texts]
     return "; ".join(said) if said and all(said) else reasons_text(reasons)
 
 
