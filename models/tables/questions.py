@@ -93,7 +93,8 @@ def _measures(guesses: Sequence[Guess]) -> list[Question]:
     groups: dict[tuple[str, str], list[int]] = {}
     for at, guess in enumerate(guesses):
         if guess.open.unmeasured:
-            kept = next(c.measure for c in guess.table.columns if c.index in guess.open.unmeasured) or "flow"
+            measured = next(c.measure for c in guess.table.columns if c.index in guess.open.unmeasured)
+            kept: str = measured or "flow"
             groups.setdefault((headline(guess.table.title) or guess.table.sheet, kept), []).append(at)
     asked: list[Question] = []
     for (title, kept), tables in groups.items():
