@@ -1,4 +1,4 @@
-"""Files, readings and jobs over HTTP: the file as the office keeps it → how it is read → what is asked → a job → a result.
+"""Files, readings and jobs over HTTP: an office's file → how it is read → what is asked → a job → its result.
 
 The made-up yearbook is what offices send: `.xls`, provinces down, months across, the year only in the file's name or
 nowhere. With `AICHUNG_DATA_MIRROR` set the real one goes the same way.
