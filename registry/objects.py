@@ -287,7 +287,7 @@ class Objects:
 
 @contextmanager
 def storage_faults() -> Iterator[None]:
-    """Turn a full or failing disk into UnavailableError (`storage-full`, 507)."""
+    """Turn a full or failing disk into UnavailableError (`files-full`, 507)."""
     try:
         yield
     except OSError as error:
@@ -302,7 +302,7 @@ def disk_full() -> PlatformError:
         "Không ghi được xuống ổ đĩa (đầy, lỗi hoặc chỉ đọc).",
         "The disk cannot be written (full, failing or read-only).",
         30,
-        code="storage-full",
+        code="files-full",
     )
 
 

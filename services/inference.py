@@ -147,7 +147,8 @@ class Inference:
         """Compute in a thread, until done, late or abandoned by the client."""
         stopped = _Flag()
         stop_at = time.monotonic() + self._deadline_seconds
-        computing = asyncio.get_running_loop().run_in_executor(self._pool, self._compute, entry, ask, stop_at, stopped)
+        work = self._pool.submit(self._compute, entry, ask, stop_at, stopped)
+        computing = asyncio.wrap_future(work)
         computing.add_done_callback(lambda done: self._done(done, expected))
         departure = asyncio.ensure_future(call.departure())
         ends: set[asyncio.Future[Any]] = {computing, departure}
@@ -155,6 +156,7 @@ class Inference:
             await asyncio.wait(ends, timeout=self._deadline_seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopped.up = True
+            work.cancel()  # what still waits for a thread leaves the queue at once
             departure.cancel()
         if computing.done():
             return computing.result()

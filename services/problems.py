@@ -63,7 +63,7 @@ STATUS_OF_WORD: Final[Mapping[str, int]] = {
     "unsupported-content-encoding": 415,
     "precondition-required": 428,
     "storage-quota": 507,
-    "storage-full": 507,
+    "files-full": 507,
 }
 INTERNAL: Final = Note("Lỗi bên trong nền tảng; đã được ghi lại.", "An internal error; it was recorded.")
 LANGUAGE_RANGE: Final = re.compile(

@@ -60,7 +60,7 @@ def test_a_full_or_failing_disk_is_told_and_leaves_nothing(objects: Objects, mon
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(UnavailableError) as refused:
         objects.keep([b"data"])
-    assert refused.value.word == "storage-full"
+    assert refused.value.word == "files-full"
     with objects.resume("file_0001", 0, 10) as part:
         part.write(b"data")
         with pytest.raises(UnavailableError):
