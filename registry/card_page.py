@@ -26,7 +26,8 @@ nav ul{columns:2;padding-left:1.2rem}a{color:#8c1d18}
 dl.fields>dt{font-weight:600;margin-top:.8rem;break-after:avoid}dl.fields>dd{margin:.1rem 0 0 1rem}
 dl.parts{display:grid;grid-template-columns:max-content 1fr;gap:0 .75rem;margin:.1rem 0}
 dl.parts dt{color:#52525b}dl.parts dd{margin:0}
-small{color:#52525b;font-weight:400}.gap{border-left:4px solid #b45309;padding-left:.5rem}ul{margin:.2rem 0;padding-left:1.2rem}
+small{color:#52525b;font-weight:400}.gap{border-left:4px solid #b45309;padding-left:.5rem}
+ul{margin:.2rem 0;padding-left:1.2rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.88em;margin:.3rem 0}
 th,td{border:1px solid #a1a1aa;padding:.2rem .5rem;text-align:left;vertical-align:top}th{background:#f4f4f5}
 tr{break-inside:avoid}td.n{text-align:right;white-space:nowrap}

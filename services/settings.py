@@ -35,7 +35,9 @@ class Settings:
     )
     database_url: str = _knob("", "empty: SQLite in the home; production requires postgresql+psycopg://…")
     data_mirror: str = _knob("", "folder with the public files that the data catalogue names; only training reads it")
-    inference_threads: int = _knob(1, "threads that compute in one replica; beyond one, replicas scale and threads wait")
+    inference_threads: int = _knob(
+        1, "threads that compute in one replica; beyond one, replicas scale and threads wait"
+    )
     inference_queue: int = _knob(64, "requests that may wait for a thread before 503 with Retry-After")
     deadline_seconds: float = _knob(60.0, "a synchronous answer later than this is a 504; larger work is a job")
     memory_models: int = _knob(32, "models held open in one process")

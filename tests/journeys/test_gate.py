@@ -25,9 +25,13 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "forecast-core": (FORECAST, forecast(one(series=list(range(36))))),
     "forecast-prophet": (FORECAST, {**forecast(one(series=list(range(36)))), "model": "forecast-prophet"}),
     "anomaly-series": (ANOMALIES, {"inputs": [one(series=[5] * 30 + [500] + [5] * 5)]}),
-    "anomaly-tabular": ("/v1/tabular/anomalies", {
-        "columns": [{"name": "số ca", "type": "number"}], "rows": [[5 + at % 3] for at in range(40)] + [[500]],
-    }),
+    "anomaly-tabular": (
+        "/v1/tabular/anomalies",
+        {
+            "columns": [{"name": "số ca", "type": "number"}],
+            "rows": [[5 + at % 3] for at in range(40)] + [[500]],
+        },
+    ),
 }
 """A call of every bundled model."""
 
