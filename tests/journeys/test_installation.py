@@ -20,24 +20,29 @@ from tests.journeys.conftest import ROOT, Platform, environment, free_port, serv
 pytestmark = pytest.mark.journey
 
 
-def listening(mark: str, word: str = "") -> dict[int, set[str]]:
-    """Ports on which the installation's processes (those whose command holds `word`) listen, with the addresses."""
-    pids = {process.pid for process in marked_processes(mark) if word in " ".join([process.name(), *process.cmdline()])}
-    found: dict[int, set[str]] = {}
+def listening(mark: str) -> tuple[dict[int, set[str]], set[int]]:
+    """The doors of an installation's processes with their addresses, and which of them Ray's processes hold.
+
+    One look for both: Ray's idle workers come and go.
+    """
+    processes = {process.pid: " ".join([process.name(), *process.cmdline()]) for process in marked_processes(mark)}
+    doors: dict[int, set[str]] = {}
+    rays: set[int] = set()
     for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.pid in pids:
-            found.setdefault(connection.laddr.port, set()).add(connection.laddr.ip)
-    return found
+        if connection.status == psutil.CONN_LISTEN and connection.pid in processes:
+            doors.setdefault(connection.laddr.port, set()).add(connection.laddr.ip)
+            if "ray" in processes[connection.pid]:
+                rays.add(connection.laddr.port)
+    return doors, rays
 
 
 def test_our_own_doors_are_on_loopback_and_the_rest_is_the_documented_list(platform: Platform):
     ports, mark = plan(platform.port), installation_mark(platform.home)
-    open_doors = listening(mark)
+    open_doors, rays_own = listening(mark)
     for port in (ports.http, ports.fallback, *range(ports.replicas_first, ports.replicas_last + 1)):
         assert open_doors.pop(port, {"127.0.0.1"}) <= {"127.0.0.1"}
     wide = {port for port, addresses in open_doors.items() if addresses - {"127.0.0.1", "::1"}}
-    rays_own = listening(mark, "ray")
-    assert wide - {ports.stats, ports.metrics} <= set(rays_own)
+    assert wide - {ports.stats, ports.metrics} <= rays_own
 
 
 def test_a_second_start_on_the_same_home_is_refused(platform: Platform):
@@ -83,8 +88,9 @@ def test_ctrl_c_ends_everything_and_the_next_start_finds_the_same_keys(tmp_path:
 def test_after_kill_9_the_next_start_ends_the_leftovers_and_the_ledger_still_verifies(tmp_path: Path):
     first = start(tmp_path / "home")
     body = {"documents": [{"id": "1", "text": "Hà Nội là thủ đô của Việt Nam."}]}
-    for _ in range(20):
-        assert first.client().post("/v1/nlp/segment", json=body).status_code == 200
+    with first.client() as client:
+        for _ in range(20):
+            assert client.post("/v1/nlp/segment", json=body).status_code == 200
     time.sleep(0.5)
     first.process.kill()
     first.process.wait(10)
