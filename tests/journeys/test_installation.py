@@ -66,7 +66,7 @@ def test_a_port_in_use_is_named_and_nothing_stays_behind(tmp_path: Path):
 
 def test_two_installations_share_nothing(platform: Platform, narrow: Platform):
     ours, theirs = installation_mark(platform.home), installation_mark(narrow.home)
-    assert not set(listening(ours)) & set(listening(theirs))
+    assert not set(listening(ours)[0]) & set(listening(theirs)[0])
     assert narrow.client().get("/v1/me").status_code == 200
     foreign = platform.bearer(narrow.keys["ministry"])
     assert foreign.get("/v1/me").status_code == 401
