@@ -18,7 +18,8 @@ from models.values import AnomalyOptions
 
 DEFAULT_SENSITIVITY = 70
 FAINTEST, STRONGEST = -6.0, -1.0
-BUDGET_LEVEL, BUDGET_SENSITIVITY = 0.01, 79
+BUDGET_SENSITIVITY = 79
+"""About one point in a hundred: a sensitivity, so that a chunk of a table is judged just as the whole is."""
 BUDGET_FALSE_SHARE = 0.2
 HIGHEST_LEVEL = 0.5
 STEPS_A_YEAR = {
@@ -40,11 +41,10 @@ def steps_a_year(frequency: Frequency) -> float:
 
 def level(options: AnomalyOptions, frequency: Frequency) -> float:
     """The p-value below which a point is an alarm."""
-    if options.alarm_budget is not None:
-        return BUDGET_LEVEL
     if options.false_alarms_per_year is not None:
         return min(HIGHEST_LEVEL, options.false_alarms_per_year / steps_a_year(frequency))
-    wanted = DEFAULT_SENSITIVITY if options.sensitivity is None else options.sensitivity
+    usual = DEFAULT_SENSITIVITY if options.alarm_budget is None else BUDGET_SENSITIVITY
+    wanted = usual if options.sensitivity is None else options.sensitivity
     return float(10 ** (FAINTEST + (STRONGEST - FAINTEST) * wanted / 99))
 
 
@@ -81,8 +81,3 @@ def eligible(p_values: Sequence[float], points: int) -> list[int]:
     order = sorted(range(len(p_values)), key=lambda place: (p_values[place], place))
     passed = [k for k, place in enumerate(order, 1) if p_values[place] * points <= BUDGET_FALSE_SHARE * k]
     return order[: passed[-1] if passed else 0]
-
-
-def within_budget(p_values: Sequence[float], points: int, budget: int) -> list[int]:
-    """Places of the events to keep by their p-values alone: at most `budget` of the eligible ones, best first."""
-    return eligible(p_values, points)[:budget]

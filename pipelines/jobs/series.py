@@ -5,25 +5,41 @@ Decisions
   a call never disagree.
 - A chunk is cut by the time that the model measured of itself on this machine: a second is short enough to be cancelled
   and repeated, long enough that committing it does not count.
-- The alarm budget looks over the whole job: chunks find events at the budget's own level, the end keeps the best by
-  Benjamini and Hochberg over all of them, and says how many were held back.
+- A job is one table: each chunk leaves a few words of every event, the end settles them together
+  (`models.anomaly.table`). So the alarm budget and an event's peers look over the whole job, never over a chunk; where
+  no series has a place and no budget is asked for, that changes nothing.
+- Of a file's series the indicator is the group: the same figure of other places is what an event is compared with.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from models.anomaly.alarms import BUDGET_LEVEL, steps_a_year, within_budget
+from models.anomaly.table import (
+    Key,
+    Sighting,
+    Verdict,
+    chunk_options,
+    comparables_of,
+    row_of,
+    settle,
+    sighting_of,
+    sightings_of,
+)
 from models.calendar import Axis, Frequency
 from models.contract import Model
 from models.errors import NotFoundError, PlatformError
+from models.tables.phrases import plain, tidy
 from models.tables.reading import TableSeries
-from models.values import AnomalyOptions, Series, Warned
+from models.values import AnomalyOptions, Findings, Kind, Series, Warned
 from pipelines.jobs.finishing import Outcome
 from pipelines.jobs.intake import open_file, series_of_file
 from pipelines.jobs.outcome import record_of, series_of
@@ -36,6 +52,10 @@ CHUNK_POINTS: Final = 200_000
 CHUNK_SERIES: Final = 2_000
 SERIES_UNITS: Final = 60
 """What any series costs beside its points."""
+CASE_UNITS: Final = frozenset({"ca", "ca mac", "ca benh"})
+PERSON_UNITS: Final = frozenset({"", "nguoi", "truong hop"})
+CASES: Final = re.compile(r"\b(?:ca|nguoi|truong hop|so) (?:mac|benh|nhiem|ngo doc)\b")
+"""Persons are many things (travellers, pupils); they are cases where the indicator says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,48 +134,38 @@ class SeriesWork:
         given = facts["input"]
         with bench.objects.check(given["object"], given["sha256"]).open("rb") as file:
             items = [_item(line) for line in unpack(file)]
-        found = _predict(bench.model(facts["model"]), [item.series for item in items], options)
-        chances: list[float] = []
+        asked = chunk_options(options) if isinstance(options, AnomalyOptions) else options
+        found = bench.model(facts["model"]).predict([item.series for item in items], asked)
+        sightings: list[Any] = []
         failed = points = 0
         lines = []
-        for item, answer in zip(items, found, strict=True):
+        for at, (item, answer) in enumerate(zip(items, found, strict=True)):
             wrong = of_item(answer) if isinstance(answer, PlatformError) else None
             failed += wrong is not None
-            points += len(item.series.values)
-            chances += [event.p_value for event in getattr(answer, "events", ())]
+            if isinstance(answer, Findings):
+                points += len(answer.score)
+                sightings += map(row_of, sightings_of(at, item.series, answer))
             lines.append(record_of(_result(item, self._dialect.answer(item, answer), wrong)))
         stored = bench.objects.keep(packed(lines))
-        summary = {"succeeded": len(items) - failed, "failed": failed, "points": points, "chances": chances}
+        keys = [[list(key), count] for key, count in comparables_of(item.series for item in items).items()]
+        summary = {
+            "succeeded": len(items) - failed, "failed": failed, "points": points, "sightings": sightings,
+            "comparables": keys,
+        }  # fmt: skip
         return {"output": as_facts(stored), "summary": summary}
 
     def finish(self, bench: Bench, facts: Facts) -> dict[str, Any]:
         """See Work."""
         summaries = [chunk["summary"] for chunk in facts["chunks"]]
+        outputs = [chunk["output"] for chunk in facts["chunks"]]
         counts = {word: sum(one[word] for one in summaries) for word in ("succeeded", "failed")}
-        budget = facts["parameters"].get("alarm_budget")
+        options = self._dialect.options(facts["parameters"])
+        verdicts = _settled(summaries, options) if isinstance(options, AnomalyOptions) else []
         outcome = Outcome(bench.objects, facts["header"])
-        if budget is None:
-            return outcome.joined([chunk["output"] for chunk in facts["chunks"]], counts)
-        chances = [chance for one in summaries for chance in one["chances"]]
-        kept = set(within_budget(chances, sum(one["points"] for one in summaries), int(budget)))
-        lines = _within(bench, facts["chunks"], kept)
-        return outcome.written(lines, counts, held_back=len(chances) - len(kept))
-
-
-def _predict(model: Model[Any, Any, Any], series: Sequence[Series], options: Any) -> list[Any]:
-    """The model's answers; under a budget at its level, frequency by frequency, and nothing is dropped yet."""
-    if not isinstance(options, AnomalyOptions) or options.alarm_budget is None:
-        return list(model.predict(series, options))
-    answers: list[Any] = [None] * len(series)
-    by_frequency: dict[Frequency, list[int]] = {}
-    for place, one in enumerate(series):
-        by_frequency.setdefault(one.axis.frequency, []).append(place)
-    for frequency, places in by_frequency.items():
-        rate = BUDGET_LEVEL * steps_a_year(frequency)
-        own = replace(options, alarm_budget=None, false_alarms_per_year=rate)
-        for place, answer in zip(places, model.predict([series[place] for place in places], own), strict=True):
-            answers[place] = answer
-    return answers
+        if all(one.kept and one.beside is None for one in verdicts):
+            return outcome.joined(outputs, counts)
+        held = sum(not one.kept for one in verdicts)
+        return outcome.written(_heard(bench, outputs, verdicts), counts, held_back=held)
 
 
 def _pace(bench: Bench, digest: str, model: Model[Any, Any, Any]) -> float:
@@ -193,8 +203,20 @@ def _from_tables(series: Sequence[TableSeries]) -> Iterator[Sent]:
         known = " · ".join(part for part in (one.name, one.place, one.unit, one.measure) if part)
         taken[known] = taken.get(known, 0) + 1
         name = known if taken[known] == 1 else f"{known} · {taken[known]}"
-        own = replace(one.series, name=name, place=one.place, unit=one.unit)
+        group = one.name or None
+        own = replace(
+            one.series, name=name, place=one.place, unit=one.unit, group=group, kind=one.series.kind or _kind(one)
+        )
         yield Sent(own, own.axis.frequency.code, len(own.values), None, (), tuple(one.cells), one.name)
+
+
+def _kind(one: TableSeries) -> Kind | None:
+    """`count` for cases of an illness, which alone may become an outbreak; None leaves it to the figures."""
+    unit, values = tidy(plain(one.unit or "")), one.series.values
+    cases = unit in CASE_UNITS or (unit in PERSON_UNITS and CASES.search(plain(one.name)))
+    seen = values[np.isfinite(values)]
+    whole = bool((seen >= 0).all() and (seen == np.floor(seen)).all())
+    return "count" if cases and whole and one.measure in (None, "flow", "ytd") else None
 
 
 # --- a series in a chunk ------------------------------------------------------------------------------------
@@ -247,20 +269,50 @@ def _result(sent: Sent, output: Any, error: Mapping[str, Any] | None) -> SeriesR
     )
 
 
-def _within(bench: Bench, chunks: Sequence[Facts], kept: set[int]) -> Iterator[list[Any]]:
-    """The records of all chunks with the events that the budget keeps; the others' alarms are taken back."""
-    number = 0
-    for chunk in chunks:
-        with bench.objects.check(chunk["output"]["object"], chunk["output"]["sha256"]).open("rb") as file:
+# --- the chunks as one table --------------------------------------------------------------------------------
+
+
+def _settled(summaries: Sequence[Mapping[str, Any]], options: AnomalyOptions) -> list[Verdict]:
+    """A verdict for every event of the job, chunk by chunk, in order."""
+    sightings: list[Sighting] = []
+    comparables: Counter[Key] = Counter()
+    before = points = 0
+    for one in summaries:
+        sightings += [replace(seen, series=seen.series + before) for seen in map(sighting_of, one["sightings"])]
+        comparables.update({tuple(key): count for key, count in one["comparables"]})
+        before += one["succeeded"] + one["failed"]
+        points += one["points"]
+    return settle(sightings, points, comparables, options)
+
+
+def _heard(bench: Bench, outputs: Sequence[Facts], verdicts: Sequence[Verdict]) -> Iterator[list[Any]]:
+    """The records of all chunks with what the table says of their events."""
+    rest = iter(verdicts)
+    for output in outputs:
+        with bench.objects.check(output["object"], output["sha256"]).open("rb") as file:
             for record in unpack(file):
                 one = series_of(record)
                 events = one.output.get("events") or []
-                chosen = [event for place, event in enumerate(events, number) if place in kept]
-                number += len(events)
-                yield record_of(one if len(chosen) == len(events) else _pruned(one, chosen, len(events) - len(chosen)))
+                own = list(islice(rest, len(events)))
+                kept = [_event(event, verdict) for event, verdict in zip(events, own, strict=True) if verdict.kept]
+                held = len(events) - len(kept)
+                if held:
+                    one = _pruned(one, kept, held)
+                elif events:
+                    one = replace(one, output={**one.output, "events": kept})
+                yield record_of(one)
+
+
+def _event(event: Mapping[str, Any], verdict: Verdict) -> Mapping[str, Any]:
+    """An event as it is told, with its peers and the cause that they make likely."""
+    reason, beside = event["reason"], verdict.beside
+    if beside is not None:
+        reason = {"vi": reason["vi"] + beside.vi, "en": reason["en"] + beside.en}
+    return {**event, "peers": list(verdict.peers), "likely": verdict.likely, "reason": reason}
 
 
 def _pruned(one: SeriesResult, chosen: Sequence[Mapping[str, Any]], held: int) -> SeriesResult:
+    """A series with the events that the budget keeps; the others' alarms are taken back."""
     points = dict(one.output["points"])
     stay = [False] * len(one.periods)
     for event in chosen:

@@ -40,6 +40,7 @@ MODELS_MOST: Final = (("forecast-prophet", PROPHET_SERIES),)
 T = TypeVar("T")
 ModelName = Annotated[str, Meta(min_length=1, max_length=80, description="name, or name@version")]
 Quantile = Annotated[float, Meta(ge=0.001, le=0.999)]
+AlarmCount = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 # --- wire types ---------------------------------------------------------------------------------------------
 
@@ -83,13 +84,21 @@ class WireSuppress(msgspec.Struct, forbid_unknown_fields=True):
     window: Annotated[int, Meta(ge=0, le=100_000)]
 
 
+class WireBudget(msgspec.Struct, forbid_unknown_fields=True):
+    """The most events given out: in all or for each week or month, of the whole table or of each place (`unit`)."""
+
+    count: AlarmCount
+    per: Literal["week", "month"] | None = None
+    scope: Literal["job", "unit"] | None = None
+
+
 class WireAnomalyOptions(msgspec.Struct, forbid_unknown_fields=True):
     """Options of a detection; at most one of sensitivity, false_alarms_per_year and alarm_budget."""
 
     mode: Literal["batch", "last", "stream"] | None = None
     sensitivity: Annotated[int, Meta(ge=0, le=99)] | None = None
     false_alarms_per_year: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
-    alarm_budget: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    alarm_budget: AlarmCount | WireBudget | None = None
     direction: Literal["both", "up", "down"] | None = None
     min_effect: WireEffect | None = None
     holidays: Literal["VN"] | None = None
@@ -164,17 +173,22 @@ def anomaly_options(wire: WireAnomalyOptions | None) -> AnomalyOptions:
             "/options", f"Chỉ chọn một trong {names}.", f"Choose one of {names}.", code="exclusive-options"
         )
     effect = wire.min_effect or WireEffect()
+    budget = wire.alarm_budget
+    if isinstance(budget, int):
+        budget = WireBudget(budget)
     return AnomalyOptions(
         mode=wire.mode or "batch",
         sensitivity=wire.sensitivity,
         false_alarms_per_year=wire.false_alarms_per_year,
-        alarm_budget=wire.alarm_budget,
+        alarm_budget=budget.count if budget is not None else None,
         direction=wire.direction or "both",
         min_effect_absolute=effect.absolute or 0.0,
         min_effect_relative=effect.relative or 0.0,
         holidays=wire.holidays,
         suppress_window=wire.suppress.window if wire.suppress is not None else 0,
         season_length=wire.season_length or 0,
+        budget_per=budget.per if budget is not None else None,
+        budget_scope=(budget.scope if budget is not None else None) or "job",
     )
 
 

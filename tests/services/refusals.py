@@ -190,6 +190,22 @@ SERIES = [
     Refusal("two thresholds", ANOMALIES,
             {"inputs": [one()], "options": {"sensitivity": 5, "false_alarms_per_year": 1}}, 422, "exclusive-options",
             "/options"),
+    *[
+        Refusal(f"a budget of {name}", ANOMALIES, {"inputs": [one()], "options": {"alarm_budget": budget}}, 422, code,
+                "/options/alarm_budget" + below)
+        for name, budget, code, below in [
+            ("less than nothing", -1, "wrong-value", ""), ("a fraction", 1.5, "wrong-value", ""),
+            ("a truth value", True, "wrong-value", ""), ("a text", "5", "wrong-value", ""),
+            ("no count", {"per": "week"}, "missing-field", "/count"),
+            ("less than nothing a week", {"count": -1, "per": "week"}, "wrong-value", "/count"),
+            ("another period", {"count": 1, "per": SECRET}, "wrong-value", "/per"),
+            ("another scope", {"count": 1, "scope": SECRET}, "wrong-value", "/scope"),
+            ("an unknown field", {"count": 1, SECRET: 1}, "unknown-field", ""),
+        ]
+    ],
+    Refusal("a budget beside a sensitivity", ANOMALIES,
+            {"inputs": [one()], "options": {"sensitivity": 5, "alarm_budget": {"count": 1}}}, 422, "exclusive-options",
+            "/options"),
     Refusal("an unknown mode", ANOMALIES, {"inputs": [one()], "options": {"mode": SECRET}}, 422, "wrong-value",
             "/options/mode"),
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from models.anomaly.table import settle_table
 from models.artifact import open_artifact
 from models.catalog import open_model
 from models.values import TabularOptions
@@ -18,7 +20,7 @@ from pipelines.jobs.outcome import open_outcome
 from pipelines.jobs.work import Bench, as_facts, perform
 from registry.bundle import BUNDLED_FOLDER
 from registry.objects import Objects
-from services.orders import SERIES
+from services.orders import ORDERS, SERIES
 from services.routes.timeseries import anomaly_options
 from services.series import take
 from services.series_answers import anomaly_output
@@ -61,7 +63,8 @@ def whole_job(bench: Bench, kind: str, name: str, source: Mapping[str, Any], par
     for chunk in plan["chunks"]:
         given = {"object": chunk["object"], "sha256": chunk["sha256"]}
         found = done(perform(bench, WORKS, "chunk", {**common, "input": given}))
-        chunks.append({"input": given, "output": found["output"], "summary": found["summary"]})
+        summary = json.loads(json.dumps(found["summary"]))  # it lies in the database until the end
+        chunks.append({"input": given, "output": found["output"], "summary": summary})
     header = {**HEADER, "type": kind, "parameters": dict(parameters)}
     end = done(perform(bench, WORKS, "finish", {**common, "chunks": chunks, "header": header}))
     told = json.loads(bench.objects.check(end["result"]["json"], end["result"]["sha256"]).read_bytes())
@@ -97,6 +100,74 @@ def test_the_alarm_budget_looks_over_the_whole_job(bench: Bench):
     assert end["held_back"] > 0
     for one in kept.series:
         assert any(one.output["points"]["is_anomaly"]) == bool(one.output["events"])
+
+
+def provinces(count: int = 30) -> bytes:
+    """One indicator of many places: a month that twelve share, and one that each of ten has alone."""
+    rng = random.Random(8)
+    inputs = []
+    for n in range(count):
+        line = [200 + 20 * math.sin(t * math.pi / 6) + rng.gauss(0, 5) for t in range(120)]
+        line[90] += 120 * (n < 12)
+        line[20 + n] += 120 * (15 <= n < 25)
+        inputs.append({"name": f"s{n}", "frequency": "M", "start_timestamp": "2015-01", "measure": "flow", "unit": "ca",
+                       "place": f"{n:02d}", "group": "sởi", "series": line})  # fmt: skip
+    return msgspec.json.encode({"inputs": inputs})
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [None, 8, {"count": 8}, {"count": 2, "per": "month"}, {"count": 1, "per": "week", "scope": "unit"}, 0],
+    ids=str,
+)
+def test_a_job_in_many_chunks_is_one_table(bench: Bench, monkeypatch: pytest.MonkeyPatch, budget: Any):
+    monkeypatch.setattr("pipelines.jobs.series.CHUNK_SERIES", 7)
+    data = provinces()
+    parameters = {} if budget is None else {"alarm_budget": budget}
+    end, kept, _ = whole_job(bench, "anomaly.series", "anomaly-series", inline(bench, data), parameters)
+    taken = take(SERIES.decode(data).inputs)
+    series = [one.series for one in taken]
+    options = anomaly_options(ORDERS["anomaly.series"].parameters.decode(msgspec.json.encode(parameters)))
+    detector = open_model(open_artifact(Path(model("anomaly-series")["folder"]) / "artifact"))
+    found = detector.predict(series, options)
+    if budget is None:
+        found = settle_table(series, found, options)
+    expected = [msgspec.to_builtins(anomaly_output(*pair, dict)) for pair in zip(taken, found, strict=True)]
+    assert [one.output["events"] for one in kept.series] == [one["events"] for one in expected]
+    assert [one.output["warnings"] for one in kept.series] == [one["warnings"] for one in expected]
+    assert [one.output["points"]["is_anomaly"] for one in kept.series] == [
+        one["points"]["is_anomaly"] for one in expected
+    ]
+    assert end["held_back"] == sum(one.held_back for one in found)
+    assert (end["held_back"] > 0) == (budget is not None)
+
+
+def test_an_event_of_a_job_names_the_places_that_moved_with_it(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("pipelines.jobs.series.CHUNK_SERIES", 5)
+    _, kept, told = whole_job(bench, "anomaly.series", "anomaly-series", inline(bench, provinces()), {})
+    event = next(one for one in next(iter(kept.series)).output["events"] if one["first"] == 90)
+    assert set(event["peers"]) >= {f"{n:02d}" for n in range(1, 12)}
+    assert "nơi khác cũng vậy" in event["reason"]["vi"]
+    said = [one for one in told["outputs"][0]["events"] if one["id"] == event["id"]]
+    assert [(one["peers"], one["likely"], one["reason"]) for one in said] == [
+        (event["peers"], event["likely"], event["reason"])
+    ]
+
+
+def test_the_cases_of_a_file_may_become_an_outbreak_among_their_places(bench: Bench):
+    rng = random.Random(4)
+    lines = ["Tháng,Tỉnh,Chỉ tiêu,Giá trị,Đơn vị"]
+    for name, place in (("Số ca mắc sởi", "Hà Nội"), ("Số ca mắc sởi", "Đồng Nai"), ("Khách du lịch", "Hà Nội")):
+        for t in range(96):
+            grown = 90 * 1.6 ** (t - 70) if 70 <= t < 76 and place == "Hà Nội" else 0
+            unit = "ca" if name.startswith("Số") else "người"
+            value = round(30 + rng.gauss(0, 4) + grown)
+            lines.append(f"{t % 12 + 1:02d}/{2017 + t // 12},{place},{name},{value},{unit}")
+    source = {**uploaded(bench, "\n".join(lines)), "accept_guess": True}
+    _, kept, _ = whole_job(bench, "anomaly.series", "anomaly-series", source, {})
+    kinds = {(one.name, one.place): [event["kind"] for event in one.output["events"]] for one in kept.series}
+    assert len(kinds) == 3, kinds
+    assert [name for (name, _), found in kinds.items() if "outbreak" in found] == ["Số ca mắc sởi / ca"], kinds
 
 
 def test_a_forecast_job_gives_every_series_its_horizon(bench: Bench):

@@ -123,6 +123,12 @@ REFUSED: list[tuple[str, dict[str, Any], int, str, str]] = [
     ("an unknown parameter", {**JOB, "parameters": {"bi-mat": 1}}, 422, "unknown-field", "/parameters"),
     ("a parameter of another kind", {**JOB, "parameters": {"sensitivity": "3"}}, 422, "wrong-value",
      "/parameters/sensitivity"),
+    ("a budget of an unknown field", {**JOB, "parameters": {"alarm_budget": {"count": 1, "bi-mat": 1}}}, 422,
+     "unknown-field", "/parameters/alarm_budget"),
+    ("a budget of another period", {**JOB, "parameters": {"alarm_budget": {"count": 1, "per": "bi-mat"}}}, 422,
+     "wrong-value", "/parameters/alarm_budget/per"),
+    ("a budget beside a sensitivity", {**JOB, "parameters": {"alarm_budget": {"count": 1}, "sensitivity": 5}}, 422,
+     "exclusive-options", "/parameters"),
     ("no horizon", {**JOB, "type": "forecast"}, 422, "missing-field", "/parameters/horizon"),
     ("an unknown frequency", data(frequency="x"), 422, "bad-frequency", "/input/data/inputs/0/frequency"),
     ("a text for a number", data(series=["3"]), 422, "wrong-value", "/input/data/inputs/0/series/0"),
@@ -148,6 +154,12 @@ def test_what_can_be_refused_at_once_is_refused(
         assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
     assert "bi-mat" not in answer.text
     assert len(list((place.house.settings.home / "objects").glob("??/*"))) == before
+
+
+@pytest.mark.parametrize("budget", [0, 20, {"count": 20}, {"count": 3, "per": "week", "scope": "unit"}], ids=str)
+def test_a_budget_is_a_number_or_says_of_what(place: Place, budget: Any):
+    job = accepted(place, {**JOB, "parameters": {"alarm_budget": budget}})
+    assert status(place, job)["parameters"] == {"alarm_budget": budget}
 
 
 def test_a_job_of_a_closed_gate_is_refused(own: Place):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from services.routes.timeseries import WireAnomalyOptions, WireBudget, anomaly_options
 from tests.services.refusals import ANOMALIES, FORECAST, forecast, one
 from tests.services.wire.small import Place
 
@@ -66,6 +69,34 @@ def test_optional_fields_accept_null(place: Place):
     calm = dict.fromkeys(("mode", "sensitivity", "alarm_budget", "direction", "min_effect", "holidays", "suppress"))
     assert place.post(ANOMALIES, {"inputs": [one(**nothing)], "options": calm}).status_code == 200
     assert place.post(ANOMALIES, {"inputs": [one()], "options": None}).status_code == 200
+
+
+def test_a_budget_of_alarms_is_a_number_or_an_object(place: Place):
+    for budget in (3, {"count": 3}, {"count": 3, "per": None, "scope": None}, {"count": 0, "per": "month"}):
+        answer = place.post(ANOMALIES, {"inputs": [one()], "options": {"alarm_budget": budget}})
+        assert answer.status_code == 200, answer.text
+    schemas = place.get("/openapi.json").json()["components"]["schemas"]
+    number, budget, nothing = schemas["WireAnomalyOptions"]["properties"]["alarm_budget"]["anyOf"]
+    assert (number["type"], number["minimum"], nothing) == ("integer", 0, {"type": "null"})
+    assert budget == {"$ref": "#/components/schemas/WireBudget"}
+    assert schemas["WireBudget"]["required"] == ["count"]
+    assert schemas["WireBudget"]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        (None, (None, None, "job")),
+        (7, (7, None, "job")),
+        (WireBudget(7), (7, None, "job")),
+        (WireBudget(7, "week"), (7, "week", "job")),
+        (WireBudget(0, "month", "unit"), (0, "month", "unit")),
+    ],
+    ids=str,
+)
+def test_a_budget_means_what_it_says(sent: int | WireBudget | None, meant: tuple[object, ...]):
+    options = anomaly_options(WireAnomalyOptions(alarm_budget=sent))
+    assert (options.alarm_budget, options.budget_per, options.budget_scope) == meant
 
 
 def test_a_series_no_model_can_use_fails_alone(place: Place):
