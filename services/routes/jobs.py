@@ -23,6 +23,7 @@ from models.errors import (
     PlatformError,
     UnavailableError,
 )
+from pipelines.results.report import POLICY
 from registry.canonical import digest
 from registry.entries import Entry
 from registry.jobs import Job, NewJob
@@ -119,7 +120,7 @@ class JobRoutes:
                 summary=Note("Kết quả", "The result"), **read,
             ),
             Endpoint(
-                path=one + "/report", handler=self.report, event="job.report", refusals=(404, 409),
+                path=one + "/report", handler=self.report, event="job.report", refusals=(404, 406, 409),
                 query=(REPORT_FORMAT, AUDIENCE, LANGUAGE), media_types=("text/html",),
                 summary=Note("Báo cáo", "The report"), **read,
             ),
@@ -282,13 +283,15 @@ class JobRoutes:
     async def report(self, call: Call, body: None) -> Reply:
         """The report for a reader."""
         query = call.query("format", "audience", "language")
-        form = chosen(query, "format", tuple(REPORTS)) or "html"
+        form = query.get("format", "html")
+        if form not in REPORTS:
+            offered = ", ".join(REPORTS)
+            raise InvalidInputError(f"Chỉ có: {offered}.", f"Offered: {offered}.", code="not-acceptable")
         audience = chosen(query, "audience", AUDIENCES) or "leader"
         language = chosen(query, "language", ("vi", "en")) or call.language
         job = await self._finished(call)
         content = await self._desk.bounded.do(call, self._report, job, form, audience, language)
-        policy = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; img-src data:")
-        return Reply(content, headers=(policy,), media_type=REPORTS[form])
+        return Reply(content, headers=((b"content-security-policy", POLICY.encode()),), media_type=REPORTS[form])
 
     def _open(self, job: Job, form: str, locale: str | None) -> IO[bytes]:
         """The result in a format; JSON is kept as it is handed out, the others are rendered."""

@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.jobs.outcome import HEADER, record_of
 from pipelines.jobs.parcels import packed
+from pipelines.results.report import POLICY
 from pipelines.results.values import SeriesResult
 from registry.claims import Claim, Claims
 from registry.jobs import Job, Jobs
@@ -212,17 +213,28 @@ def test_a_report_is_a_page_that_runs_nothing(place: Place, worker: Worker, audi
     answer = place.get(f"/v1/jobs/{job}/report?audience={audience}", key="province")
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["content-security-policy"] == POLICY
     assert "<script" not in answer.text
 
 
 def test_other_formats_and_readers_are_refused(place: Place, worker: Worker):
     job = accepted(place)
     worker.finish(job)
-    for query in ("result?format=pdf", "report?format=pdf", "report?audience=x", "result?locale=fr", "result?more=1"):
+    for query in ("result?format=pdf", "report?audience=x", "result?locale=fr", "result?more=1"):
         assert place.get(f"/v1/jobs/{job}/{query}", key="province").status_code == 422
     answer = place.get(f"/v1/jobs/{job}/events", key="province", headers={"Last-Event-ID": "x"})
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("form", ["pdf", "docx", ""])
+def test_a_report_in_another_format_is_not_acceptable(place: Place, worker: Worker, form: str):
+    job = accepted(place)
+    worker.finish(job)
+    answer = place.get(f"/v1/jobs/{job}/report?format={form}", key="province")
+    assert answer.headers["content-type"] == "application/problem+json"
+    told = answer.json()
+    assert (answer.status_code, told["status"], told["code"]) == (406, 406, "not-acceptable")
+    assert told["detail"] == "Chỉ có: html."
 
 
 def test_a_cancelled_job_ends_at_once_and_may_be_queued_again(place: Place, worker: Worker):
