@@ -162,7 +162,8 @@ class Files:
     def expire(self, most: int = 100) -> list[File]:
         """Delete what has passed its time; what was deleted, for the ledger."""
         with self._database.write() as connection:
-            rows = connection.execute(select(files).where(files.c.expires_at < self._now()).limit(most)).all()
+            query = select(files).where(files.c.expires_at < self._now()).limit(most).with_for_update()
+            rows = connection.execute(query).all()
             old = [_file(row) for row in rows]
             for file in old:
                 connection.execute(delete(files).where(files.c.id == file.id))

@@ -251,14 +251,20 @@ class Jobs:
 
     def expire(self, most: int = 50) -> list[Job]:
         """Delete ended jobs that have passed their time; what was deleted, for the ledger."""
+        due = (jobs.c.expires_at < self.now(), jobs.c.state.in_([*ENDS, "needs_input"]))
         with self.database.read() as connection:
-            query = select(jobs).where(jobs.c.expires_at < self.now(), jobs.c.state.in_([*ENDS, "needs_input"]))
-            old = [_job(row) for row in connection.execute(query.limit(most))]
-        for job in old:
+            ids = list(connection.scalars(select(jobs.c.id).where(*due).limit(most)))
+        old: list[Job] = []
+        for job_id in ids:
             with self.database.write() as connection:
+                row = connection.execute(select(jobs).where(jobs.c.id == job_id, *due).with_for_update()).one_or_none()
+                if row is None:  # deleted or queued again since
+                    continue
+                job = _job(row)
                 names = self._forget(connection, job)
             for name in names:
                 self.objects.delete(name)
+            old.append(job)
         return old
 
     def now(self) -> datetime:

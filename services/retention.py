@@ -1,7 +1,10 @@
 """What has passed its time: files, jobs and results go, with what was read in them; the ledger keeps that they were.
 
-Decision: what was understood of a file goes with the file. Of a named reading stays how to read (roles, measures,
-number forms), not what was read: the cells that it shows are taken out.
+Decisions
+- `services.chores` sweeps, and nothing else: the platform's own process lives on when a worker has ended, and one owner
+  tells the ledger once.
+- What was understood of a file goes with the file. Of a named reading stays how to read (roles, measures,
+  number forms), not what was read: the cells that it shows are taken out.
 """
 
 from __future__ import annotations

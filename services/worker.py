@@ -29,8 +29,6 @@ from registry.chain import new_chain_uid
 from registry.claims import Chunk, Claim, Claims
 from registry.database import Database
 from registry.entries import Entry
-from registry.files import Files
-from registry.jobs import Jobs
 from registry.ledger import Ledger
 from registry.objects import Objects
 from registry.readings import Readings
@@ -68,8 +66,6 @@ class Worker:
         )  # fmt: skip
         self._claims = Claims(self._database, storage, clock, EXECUTOR)
         self._link = Link(ray_address, self._lose_ray)
-        self._files = Files(self._database, self._objects, storage, clock)
-        self._jobs = Jobs(self._database, self._objects, storage, clock)
         store = SqlStore(self._database, trust(settings), note=self._ledger.note, clock=clock)
         self._gate = Gate(store, clock)
         self._sources = Sources(self._database, Readings(self._database, clock))
@@ -86,9 +82,8 @@ class Worker:
         try:
             with driving(self._settings.jobs_database, EXECUTOR, partial(self._told, engine)) as driver:
                 Dispatcher(
-                    self._claims, driver, stopping=self.stopping, idle_seconds=self._settings.job_idle_seconds,
-                    tidy=self._tidy,
-                ).run()  # fmt: skip
+                    self._claims, driver, stopping=self.stopping, idle_seconds=self._settings.job_idle_seconds
+                ).run()
                 self.stopping.set()
         finally:
             self.stopping.set()
@@ -118,13 +113,6 @@ class Worker:
         }  # fmt: skip
         receipt = self._ledger.note(record | model_facts(entry), sha256(chunk.input_sha256.encode()).digest())
         return receipt.wait(DURABLE_SECONDS)
-
-    def _tidy(self) -> None:
-        """Let go of what has passed its time; the ledger keeps that it was there."""
-        for file in self._files.expire():
-            self._ledger.note({"event": "file.expire", "tenant": file.tenant, "object": {"file_id": file.id}})
-        for job in self._jobs.expire():
-            self._ledger.note({"event": "job.expire", "tenant": job.tenant, "object": {"job_id": job.id}})
 
     def _lose_ray(self) -> None:
         self.status = AWAY

@@ -1,4 +1,4 @@
-"""The worker's round: offer queued jobs to the driver, give signs of life, take up what fell silent, clear away.
+"""The worker's round: offer queued jobs to the driver, give signs of life, take up what fell silent.
 
 Decision: the rows decide what is next (the tenants in turn, few of each under way), so DBOS never holds more than what
 is about to run, and ten thousand jobs of one tenant do not stand in anybody's way.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from models.errors import PlatformError
@@ -36,22 +35,18 @@ class Dispatcher:
         *,
         stopping: threading.Event,
         idle_seconds: float | None = None,
-        tidy: Callable[[], object] | None = None,
-        tidy_seconds: float = 600.0,
     ) -> None:
-        """`idle_seconds` without any job end the worker (None: never); `tidy` is called now and then."""
+        """`idle_seconds` without any job end the worker (None: never)."""
         self._claims = claims
         self._starts = starts
         self._stopping = stopping
         self._idle_seconds = idle_seconds
-        self._tidy = tidy
-        self._tidy_seconds = tidy_seconds
 
     def run(self) -> None:
         """Go round until the end. What is away is waited for."""
         forgotten = False
         idle_since = time.monotonic()
-        beaten = tidied = 0.0
+        beaten = 0.0
         while not self._stopping.is_set():
             now = time.monotonic()
             try:
@@ -62,9 +57,6 @@ class Dispatcher:
                     self._claims.beat()
                     self._claims.reap()
                     beaten = now
-                if self._tidy is not None and now - tidied >= self._tidy_seconds:
-                    self._tidy()
-                    tidied = now
                 if self.offer() or self._claims.busy():
                     idle_since = now
             except PlatformError:

@@ -315,6 +315,25 @@ def test_old_jobs_expire_and_running_ones_do_not(door: Jobs, claims: Claims, obj
     assert [job.id for job in door.expire()] == [old.id]
 
 
+def test_of_two_that_sweep_at_once_one_tells_what_went(
+    door: Jobs, claims: Claims, objects: Objects, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    job = door.create(new())[0]
+    finished(claims, objects, planned(claims, objects, job))
+    clock.now += 40 * 86_400
+    write, other = Database.write, []
+
+    def late(database: Database):
+        """The other one comes between the look and the deletion."""
+        monkeypatch.setattr(Database, "write", write)
+        other.extend(door.expire())
+        return write(database)
+
+    monkeypatch.setattr(Database, "write", late)
+    assert door.expire() == []
+    assert [gone.id for gone in other] == [job.id]
+
+
 # --- jobs in the worker's hands -----------------------------------------------------------------------------
 
 

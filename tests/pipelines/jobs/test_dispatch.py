@@ -79,9 +79,3 @@ def test_an_outage_of_the_database_is_outlived(shop: Shop, monkeypatch: pytest.M
     shop.stopping.set()
     thread.join(3)
     assert len(starts.started) == 1
-
-
-def test_what_has_passed_its_time_is_tidied_away(shop: Shop):
-    tidied: list[int] = []
-    dispatcher(shop, Starts(), idle_seconds=0.2, tidy=lambda: tidied.append(1)).run()
-    assert tidied == [1]
