@@ -4,18 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 
-.PHONY: serve test journeys check bench format clean
+.PHONY: serve test check bench format clean
 
 serve: $(VENV)/serve.stamp
 	@exec $(BIN)/aichung serve
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -q -n 2 -m "not journey" tests
-	$(BIN)/python -m pytest -q -m journey tests/journeys/test_refusals.py tests/journeys/test_openapi.py
-
-# All journeys, each file with a platform of its own; the whole set has not yet passed in one run.
-journeys: $(VENV)/dev.stamp
-	for file in tests/journeys/test_*.py; do $(BIN)/python -m pytest -q -m journey $$file || exit 1; done
+	$(BIN)/python -m pytest -q -m journey tests/journeys
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
