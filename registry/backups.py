@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
+from urllib.parse import quote
 
 from models.errors import IntegrityError, NotFoundError
 from registry.database import Database
@@ -54,6 +55,23 @@ def restore(backup: Path, path: Path, aside: Path) -> None:
             aside.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.replace(standing, aside / standing.name)
     os.replace(draft, path)
+
+
+def ready_files(backup: Path) -> list[tuple[str, str, str]]:
+    """Id, object and digest of every ready file in a backup; none in one that is older than files.
+
+    Raises IntegrityError when the backup is damaged.
+    """
+    connection = sqlite3.connect(f"file:{quote(str(backup.resolve()))}?mode=ro", uri=True)
+    try:
+        if connection.execute("select 1 from sqlite_master where name = 'files'").fetchone() is None:
+            return []
+        query = "select id, object, sha256 from files where status = 'ready' and object is not null"
+        return connection.execute(query).fetchall()
+    except sqlite3.Error as error:
+        raise _bad(backup) from error
+    finally:
+        connection.close()
 
 
 def _bad(path: Path) -> IntegrityError:

@@ -1,9 +1,14 @@
-"""`aichung backup` and `aichung restore`: the database, the keys and the ledger's checkpoints of one installation.
+"""`aichung backup` and `aichung restore`: database, files and results, keys, checkpoints of one installation.
 
 Decisions
-- A backup is one folder that can be copied anywhere. The database is copied last, so a folder without one is no
-  backup; and so it holds every record that the checkpoints copied before it speak of: a backup of a running platform
-  verifies. The other way round the ledger would look truncated.
+- A backup is one folder that can be copied anywhere. The database gets its name last, so a folder without one is no
+  backup. It is copied after the checkpoints and so holds every record that they speak of: a backup of a running
+  platform verifies. The other way round the ledger would look truncated.
+- The bytes of files, jobs and results are copied before the database and again after it: sealed objects never change,
+  so what a row of the copied database owns is there, unless it was deleted meanwhile. What arrived later is swept at
+  the next start. Uploads under way are not copied; the sender sends them again.
+- A restore holds every ready file against its digest before it replaces anything. Bytes that are missing are told and
+  the restore goes on (a file may be deleted while a backup runs); bytes that were altered end it.
 - Checkpoints newer than the backup are never mixed with its own: they prove records that the restored database lacks.
   Everything that a restore replaces is moved to `<home>/replaced/<time>`, database and checkpoints together, where
   it can still be verified; the restored ledger records the restore and the last checkpoint that was set aside.
@@ -21,11 +26,12 @@ from typing import Annotated
 
 import typer
 
-from models.errors import ConflictError, NotFoundError, UnavailableError
-from registry.backups import back_up
+from models.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
+from registry.backups import back_up, ready_files
 from registry.backups import restore as put_back
 from registry.checkpoints import read_history
 from registry.database import Database, sqlite_path
+from registry.objects import digest_of
 from registry.signatures import PublicKey
 from services.cli_home import Home, installation, settings_for
 from services.processes import hold
@@ -33,6 +39,7 @@ from services.settings import Settings
 
 DATABASE = "aichung.db"
 CHECKPOINTS = "checkpoints"
+OBJECTS = "objects"
 BESIDE = (CHECKPOINTS, "keys", "keys.json", "database.marker")
 STAMP = "%Y%m%dT%H%M%SZ"
 backup_app = typer.Typer()
@@ -54,7 +61,10 @@ def backup(
         folder.mkdir(parents=True, mode=0o700)
         for name in BESIDE:
             _copy(settings.home / name, folder / name)
-        back_up(database, folder / DATABASE)
+        _copy_objects(settings.objects, folder / OBJECTS)
+        draft = back_up(database, folder / f"{DATABASE}.draft")
+        _copy_objects(settings.objects, folder / OBJECTS)
+        os.replace(draft, folder / DATABASE)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -73,13 +83,19 @@ def restore(
     if not (source / DATABASE).is_file():
         raise NotFoundError(f"Không có bản sao lưu trong {source}.", f"There is no backup in {source}.")
     aside = settings.home / "replaced" / datetime.now(UTC).strftime(STAMP)
+    missing = _check_objects(source)
     with hold(settings.home):
         put_back(source / DATABASE, path, aside)
         for name in BESIDE:
             if (source / name).exists():
                 _put_aside(settings.home / name, aside / name)
                 _copy(source / name, settings.home / name)
+        if (source / OBJECTS).is_dir():
+            _put_aside(settings.objects, aside / OBJECTS)
+            _copy_objects(source / OBJECTS, settings.objects)
         _record(home, aside)
+    for file_id in missing:
+        print(f"Thiếu nội dung của tệp {file_id} | The content of {file_id} is missing", file=sys.stderr)
     print(f"Đã phục hồi; bản cũ ở {aside} | Restored; what stood there is in {aside}", file=sys.stderr)
 
 
@@ -93,6 +109,41 @@ def _record(home: Path | None, aside: Path) -> None:
             here.note("platform.restore", {"set_aside": aside.name, "replaced_checkpoint": replaced})
     except UnavailableError as error:  # a database of an older schema takes no record before the next start migrates it
         print(f"Chưa ghi nhật ký: {error.note.vi} | Not recorded: {error.note.en}", file=sys.stderr)
+
+
+def _copy_objects(source: Path, target: Path) -> None:
+    """Copy the sealed objects that are not there yet; one that is deleted meanwhile is left out."""
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for path in source.glob("[0-9a-f][0-9a-f]/*"):
+        copy = target / path.parent.name / path.name
+        if copy.exists():
+            continue
+        copy.parent.mkdir(exist_ok=True, mode=0o700)
+        try:
+            shutil.copy2(path, copy)
+        except FileNotFoundError:
+            copy.unlink(missing_ok=True)
+
+
+def _check_objects(source: Path) -> list[str]:
+    """Hold the bytes of ready files against their digests; the files whose bytes a backup lacks.
+
+    Raises IntegrityError when bytes were altered.
+    """
+    missing: list[str] = []
+    if not (source / OBJECTS).is_dir():  # a backup of an older version
+        return missing
+    for file_id, name, digest in ready_files(source / DATABASE):
+        path = source / OBJECTS / name[:2] / name
+        if not path.is_file():
+            missing.append(file_id)
+        elif digest_of(path) != digest:
+            raise IntegrityError(
+                f"Nội dung của tệp {file_id} trong bản sao lưu đã bị thay đổi.",
+                f"The content of {file_id} in the backup was altered.",
+                code="backup-damaged",
+            )
+    return missing
 
 
 def _embedded(settings: Settings) -> Path:

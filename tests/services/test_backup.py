@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from models.errors import IntegrityError
 from registry import backups
 from registry.chain import new_chain_uid
 from registry.checkpoints import Checkpointer
 from registry.database import Database
+from registry.files import File, Files
 from registry.ledger import Ledger
+from registry.objects import Objects
 from registry.signatures import PublicKey, Signer
+from registry.storage import Storage
 from registry.verify import Report, verify_ledger
 from services import cli_backup
 from services.cli import main
@@ -119,6 +124,68 @@ def test_a_restore_over_newer_checkpoints_verifies_and_keeps_them_as_evidence(
     assert record["set_aside"] == aside.name
     assert record["replaced_checkpoint"]["number"] == 2
     assert record["actor"]["id"] == "local-operator"
+
+
+def filed(home: Path, database: Database, content: bytes) -> File:
+    """A ready file of some tenant."""
+    with database.read() as connection:
+        tenant = connection.exec_driver_sql("select id from tenants limit 1").scalar_one()
+    objects = Objects(home / "objects")
+    files = Files(database, objects, Storage(database), time.time)
+    return files.add(tenant, "s", "analysis", "a.csv", objects.keep([content]))
+
+
+def lies(home: Path, file: File) -> Path:
+    assert file.object is not None
+    return home / "objects" / file.object[:2] / file.object
+
+
+def test_the_bytes_of_files_come_back(
+    home: Path, tmp_path: Path, database: Database, checkpointer: Checkpointer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpointer.write()
+    copy, during = backups._copy, []
+
+    def slowly(source: Path, target: Path) -> None:
+        """A file arrives between the first copy of the bytes and the copy of the database, another one after it."""
+        during.append(filed(home, database, b"giua chung"))
+        copy(source, target)
+        filed(home, database, b"den sau")
+
+    early = filed(home, database, b"den truoc")
+    with monkeypatch.context() as patch:
+        patch.setattr(backups, "_copy", slowly)
+        cli_backup.backup(tmp_path / "copy", home)
+    lies(home, early).write_bytes(b"bi thay")
+    lies(home, during[0]).unlink()
+    later = filed(home, database, b"sau ban sao")
+    database.close()
+
+    cli_backup.restore(tmp_path / "copy", home)
+    assert lies(home, early).read_bytes() == b"den truoc"
+    assert lies(home, during[0]).read_bytes() == b"giua chung"
+    assert (home / "objects").stat().st_mode & 0o077 == 0
+    (aside,) = (home / "replaced").iterdir()
+    assert lies(aside, later).read_bytes() == b"sau ban sao"
+
+
+def test_altered_bytes_end_a_restore_before_anything_moves_and_missing_ones_are_told(
+    home: Path, tmp_path: Path, database: Database, checkpointer: Checkpointer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpointer.write()
+    file = filed(home, database, b"nguyen ven")
+    cli_backup.backup(tmp_path / "copy", home)
+    database.close()
+    lies(tmp_path / "copy", file).write_bytes(b"bi sua roi")
+    with pytest.raises(IntegrityError) as refused:
+        cli_backup.restore(tmp_path / "copy", home)
+    assert refused.value.word == "backup-damaged"
+    assert file.id in refused.value.note.en
+    assert not (home / "replaced").exists()
+    assert lies(home, file).read_bytes() == b"nguyen ven"
+    lies(tmp_path / "copy", file).unlink()
+    cli_backup.restore(tmp_path / "copy", home)
+    assert f"The content of {file.id} is missing" in capsys.readouterr().err
 
 
 def test_a_disk_that_refuses_is_told_without_a_traceback(
