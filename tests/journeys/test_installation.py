@@ -20,6 +20,10 @@ from tests.journeys.conftest import ROOT, Platform, environment, free_port, serv
 pytestmark = pytest.mark.journey
 
 
+RAYS = ("ray", "services.embedded", "services.worker")
+"""Ray's own processes, and ours that speak to it as its drivers: Ray opens a port of its own in each."""
+
+
 def listening(mark: str) -> tuple[dict[int, set[str]], set[int]]:
     """The doors of an installation's processes with their addresses, and which of them Ray's processes hold.
 
@@ -31,7 +35,7 @@ def listening(mark: str) -> tuple[dict[int, set[str]], set[int]]:
     for connection in psutil.net_connections("tcp"):
         if connection.status == psutil.CONN_LISTEN and connection.pid in processes:
             doors.setdefault(connection.laddr.port, set()).add(connection.laddr.ip)
-            if "ray" in processes[connection.pid]:
+            if any(word in processes[connection.pid] for word in RAYS):
                 rays.add(connection.laddr.port)
     return doors, rays
 

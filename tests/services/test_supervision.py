@@ -98,7 +98,7 @@ def test_a_worker_that_fails_at_once_is_started_with_growing_pauses(
 
 def test_a_silent_worker_with_work_is_ended(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(supervision, "START_SECONDS", 0.1)
-    monkeypatch.setattr(supervision, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(supervision, "BEAT_SECONDS", 0.7)
     accept(database, tmp_path)
     Claims(database, Storage(database), time.time, "embedded").beat()
     frozen = keeper(database, tmp_path, SLEEPER)
@@ -108,7 +108,7 @@ def test_a_silent_worker_with_work_is_ended(database: Database, tmp_path: Path, 
         time.sleep(0.3)
         frozen.look()
         assert frozen.pid == first
-        time.sleep(0.6)
+        time.sleep(2.0)
         frozen.look()
         assert frozen.pid is None
         deadline = time.monotonic() + 5

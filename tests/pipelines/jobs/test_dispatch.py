@@ -75,7 +75,9 @@ def test_an_outage_of_the_database_is_outlived(shop: Shop, monkeypatch: pytest.M
     starts = Starts()
     thread = threading.Thread(target=dispatcher(shop, starts).run)
     thread.start()
-    time.sleep(1.2)
+    until = time.monotonic() + 20
+    while not starts.started and time.monotonic() < until:
+        time.sleep(0.05)
     shop.stopping.set()
     thread.join(3)
     assert len(starts.started) == 1
