@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -21,12 +22,12 @@ METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "na
 PICTURE = "image/png"
 
 
-def executed(variables: dict[str, str]) -> Any:
-    """The notebook with fresh outputs; raises CellExecutionError for a cell that fails."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+def executed(path: Path, variables: dict[str, str]) -> Any:
+    """A notebook with fresh outputs; raises CellExecutionError for a cell that fails."""
+    notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
-        notebook, timeout=180, kernel_name="python3", record_timing=False,
-        resources={"metadata": {"path": str(NOTEBOOK.parent)}},
+        notebook, timeout=400, kernel_name="python3", record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
     )  # fmt: skip
     client.execute(env={**os.environ, "PYTHONPATH": str(ROOT), **variables})
     return notebook
@@ -68,7 +69,7 @@ def must_hold(notebook: Any) -> None:
 @pytest.mark.journey
 @pytest.mark.filterwarnings("ignore")  # the kernel's own libraries warn
 def test_the_notebook_runs_on_a_started_platform(platform: Platform):
-    must_hold(executed({"AICHUNG_URL": platform.url, "AICHUNG_KEY": platform.keys["ministry"]}))
+    must_hold(executed(NOTEBOOK, {"AICHUNG_URL": platform.url, "AICHUNG_KEY": platform.keys["ministry"]}))
 
 
 def test_the_committed_notebook_shows_what_it_promises():
@@ -88,15 +89,15 @@ def test_every_heading_is_in_both_languages():
         assert re.search(r"^\*[A-Z]", source, re.M), source[:80]
 
 
-def main() -> int:
-    """Execute the notebook against AICHUNG_URL with AICHUNG_KEY and write the outputs."""
-    notebook = executed({name: os.environ[name] for name in ("AICHUNG_URL", "AICHUNG_KEY")})
+def refresh(path: Path) -> int:
+    """Execute a notebook against AICHUNG_URL with AICHUNG_KEY and write the outputs."""
+    notebook = executed(path, {name: os.environ[name] for name in ("AICHUNG_URL", "AICHUNG_KEY")})
     notebook.metadata = METADATA
     for cell in notebook.cells:
         cell.metadata = {}
-    nbformat.write(notebook, NOTEBOOK)
+    nbformat.write(notebook, path)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(refresh(NOTEBOOK))

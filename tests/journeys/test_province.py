@@ -5,32 +5,19 @@ AICHUNG_URL=… AICHUNG_KEY=… python -m tests.journeys.test_province      exec
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from typing import Any
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from models.tables.cells import read_workbook
 from tests.journeys.conftest import ROOT, Platform
-from tests.journeys.test_notebook import METADATA, outputs, printed
+from tests.journeys.test_notebook import executed, outputs, printed, refresh
 from tests.journeys.yearbook import SAMPLE, tcvn3, workbook
 
 NOTEBOOK = ROOT / "notebooks" / "province.ipynb"
-
-
-def executed(variables: dict[str, str]) -> Any:
-    """The notebook with fresh outputs; raises CellExecutionError for a cell that fails."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    client = NotebookClient(
-        notebook, timeout=400, kernel_name="python3", record_timing=False,
-        resources={"metadata": {"path": str(NOTEBOOK.parent)}},
-    )  # fmt: skip
-    client.execute(env={**os.environ, "PYTHONPATH": str(ROOT), **variables})
-    return notebook
 
 
 def must_hold(notebook: Any) -> None:
@@ -56,7 +43,7 @@ def must_hold(notebook: Any) -> None:
 @pytest.mark.journey
 @pytest.mark.filterwarnings("ignore")  # the kernel's own libraries warn
 def test_the_notebook_runs_on_a_started_platform(platform: Platform):
-    must_hold(executed({"AICHUNG_URL": platform.url, "AICHUNG_KEY": platform.keys["province"]}))
+    must_hold(executed(NOTEBOOK, {"AICHUNG_URL": platform.url, "AICHUNG_KEY": platform.keys["province"]}))
 
 
 def test_the_committed_notebook_shows_what_it_promises():
@@ -86,15 +73,5 @@ def test_the_sample_is_what_its_script_makes_and_lies_as_in_an_office():
     assert first.rows[2][0] == "Hµ Néi"
 
 
-def main() -> int:
-    """Execute the notebook against AICHUNG_URL with AICHUNG_KEY and write the outputs."""
-    notebook = executed({name: os.environ[name] for name in ("AICHUNG_URL", "AICHUNG_KEY")})
-    notebook.metadata = METADATA
-    for cell in notebook.cells:
-        cell.metadata = {}
-    nbformat.write(notebook, NOTEBOOK)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(refresh(NOTEBOOK))
