@@ -28,7 +28,11 @@ _HEAD = re.compile(r"^[\s\-–—+*•·.:_]*(?:\(?(?:\d{1,3}|[ivxIVX]{1,5}|[a-z
 _NUMBERED = re.compile(r"^\d{1,3}\s+")
 _TAIL = re.compile(r"(?:\s|[*†‡#.:,;¹²³⁴⁵⁶⁷⁸⁹⁰]|\(\s*[\d*]{1,3}\s*\)|\[\s*[\d*]{1,3}\s*\]|\d{1,2}\))+$")
 _ASIDE = re.compile(r"\s*\([^()]{0,40}\)\s*$")
-_PREFIX = re.compile(r"^(?:cac)?(?:tinhthanhpho|tinh|thanhpho|tpho|tp|vung|khuvuc|province|city(?:of)?)(?=[a-z]{3})")
+_PREFIXES = (
+    re.compile(r"^(?:cac)?(?:tinhthanhpho|tinh|thanhpho|tp|vung|khuvuc|province|city(?:of)?)(?=[a-z]{3})"),
+    re.compile(r"^tpho(?=[a-z]{3})"),
+)
+"""*T.Phố* comes second: in *TP. Hòa Bình* the letters `tpho` end in the name itself."""
 _SUFFIX = re.compile(r"(?<=[a-z]{3})(?:province|city|region|area)$")
 
 
@@ -121,8 +125,9 @@ def _find(text: str, vintage: Division | None) -> Match | None:
     book = _BOOKS[vintage]
     for candidate in _candidates(text):
         key = fold(candidate)
-        bare, short = _PREFIX.sub("", key), _SUFFIX.sub("", key)
-        for form, head, tail in ((key, 0, 0), (bare, len(key) - len(bare), 0), (short, 0, len(key) - len(short))):
+        bare = [(form, len(key) - len(form), 0) for form in (prefix.sub("", key) for prefix in _PREFIXES)]
+        short = _SUFFIX.sub("", key)
+        for form, head, tail in ((key, 0, 0), *bare, (short, 0, len(key) - len(short))):
             if form in book:
                 match, spellings = book[form]
                 return _marked(match, _spelling(candidate, head, tail) in spellings, vintage)
@@ -133,11 +138,9 @@ def _candidates(text: str) -> Iterable[str]:
     """The text as it is, then without list marks, footnote marks, numbers and an aside in brackets."""
     text = unicodedata.normalize("NFC", text)
     yield text
-    stripped = _TAIL.sub("", _HEAD.sub("", text))
-    yield stripped
-    yield _NUMBERED.sub("", stripped)
-    yield stripped.rstrip("0123456789")
-    yield _TAIL.sub("", _ASIDE.sub("", _HEAD.sub("", text)))
+    for start in (text, _HEAD.sub("", text)):
+        stripped = _TAIL.sub("", start)
+        yield from (stripped, _NUMBERED.sub("", stripped), stripped.rstrip("0123456789"), _TAIL.sub("", _ASIDE.sub("", start)))
 
 
 def _marked(match: Match, exact: bool, vintage: Division | None) -> Match:

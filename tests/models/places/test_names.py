@@ -110,7 +110,7 @@ def test_keys_of_different_places_never_meet():
 
 @given(
     unit=st.sampled_from(UNITS),
-    prefix=st.sampled_from(["", "Tỉnh ", "TP. ", "Thành phố ", "TP ", "- ", "12. ", "+ "]),
+    prefix=st.sampled_from(["", "Tỉnh ", "TP. ", "Thành phố ", "T.Phố ", "TP ", "- ", "12. ", "+ "]),
     suffix=st.sampled_from(["", " ", "(*)", " (1)", "*", "²", " :"]),
     form=st.sampled_from(["NFC", "NFD", "NFKD"]),
     case=st.sampled_from([str.upper, str.lower, str.title, str]),
