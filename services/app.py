@@ -21,6 +21,7 @@ from services.retention import forget_readings
 from services.routes import nlp, tabular, timeseries, tracking
 from services.routes.audit import AuditRoutes
 from services.routes.catalog import CatalogRoutes
+from services.routes.evidence import EvidenceRoutes
 from services.routes.files import FileRoutes
 from services.routes.jobs import JobRoutes
 from services.routes.keys import KeyRoutes
@@ -66,6 +67,7 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
         shown.endpoints(),
         CatalogRoutes(house.handles, house.telemetry, house.clock).endpoints(),
         ModelRoutes(house.store, house.handles, resumptions, house.clock).endpoints(),
+        EvidenceRoutes(house.handles).endpoints(),
         KeyRoutes(house.identity, house.idempotency).endpoints(),
         TenantRoutes(house.identity, house.idempotency).endpoints(),
         MeRoutes(house.quota).endpoints(),

@@ -1,4 +1,4 @@
-"""Models and their approvals: the registry, cards, suspension and resumption.
+"""Models and their approvals: the registry, suspension and resumption.
 
 Decision: every listing names the kind of approval (`bootstrap` or `review`) and until when it holds. What a caller may
 not see is the same 404 as what does not exist.
@@ -14,22 +14,19 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from models.errors import ConflictError, Note, NotFoundError
-from registry import cards
+from models.errors import ConflictError, Note
 from registry.card_values import field_of
 from registry.entries import LEGAL_MOVES, Approval, Digests, Entry, Stage, may_move
 from registry.gate import may_serve
 from registry.store import Store
 from services.answers import provenance
-from services.documents import card_of, evaluation_of, wanted_type
+from services.documents import card_of
 from services.endpoints import Call, Endpoint, Reply
 from services.handles import Handles, answers
-from services.markup import HTML, SAFE
 from services.pages import PAGING, asked_page, cut, next_link
 from services.resumption import Resumptions
 from services.roles import MODELS_READ, MODELS_SUSPEND
-
-CARD_FORMS = ("application/json", "text/html", "text/markdown")
+from services.versions import named, no_model, seen
 
 # --- wire types ---------------------------------------------------------------------------------------------
 
@@ -153,15 +150,6 @@ class ModelRoutes:
                 summary=Note("Một phiên bản: trạng thái, phê duyệt, dấu vết", "A version"), **read,
             ),
             Endpoint(
-                path=version + "/card", handler=self.card, response=dict[str, Any], event="card.read",
-                media_types=CARD_FORMS, summary=Note("Hồ sơ mô hình", "The model's card"),
-                **{**read, "refusals": (404, 406)},
-            ),
-            Endpoint(
-                path=version + "/evaluation", handler=self.evaluation, response=dict[str, Any], event="card.read",
-                summary=Note("Kết quả đánh giá", "The evaluation record"), **read,
-            ),
-            Endpoint(
                 path=version + "/bias-report", handler=self.bias_report, response=dict[str, Any], event="card.read",
                 summary=Note("Báo cáo thiên lệch, hoặc lý do chưa có", "The bias report, or why there is none"), **read,
             ),
@@ -181,7 +169,7 @@ class ModelRoutes:
         """Models by name."""
         query = call.query("limit", "after")
         page = asked_page(query)
-        names = sorted({entry.name for entry in self._seen(call)})
+        names = sorted({entry.name for entry in seen(self._handles, call.who)})
         following = [name for name in names if page.after is None or name > page.after][: page.limit + 1]
         data, frame = cut([self._model(call, name) for name in following], following, page)
         listed = ModelList(request_id=call.request_id, data=list(data), **frame)
@@ -196,30 +184,11 @@ class ModelRoutes:
     async def version(self, call: Call, body: None) -> Reply:
         """One version."""
         call.query()
-        return self._one(call, self._entry(call))
-
-    async def card(self, call: Call, body: None) -> Reply:
-        """The card as JSON, HTML or Markdown. Raises IntegrityError when it is not the one that was registered."""
-        entry = self._entry(call)
-        call.query()
-        media = wanted_type(call.header("accept"), CARD_FORMS)
-        document = await asyncio.to_thread(card_of, entry)
-        headers = (*provenance(entry), (b"vary", b"accept"))
-        if media == "text/html":
-            return Reply(cards.render_page(document), 200, (*headers, *SAFE), HTML)
-        if media == "text/markdown":
-            return Reply(cards.render_markdown(document).encode(), 200, headers, b"text/markdown; charset=utf-8")
-        return Reply(document, 200, headers)
-
-    async def evaluation(self, call: Call, body: None) -> Reply:
-        """The evaluation record. Raises IntegrityError when it is not the one that was registered."""
-        entry = self._entry(call)
-        call.query()
-        return Reply(await asyncio.to_thread(evaluation_of, entry), headers=provenance(entry))
+        return self._one(call, named(self._handles, call))
 
     async def bias_report(self, call: Call, body: None) -> Reply:
         """The card's bias report, or the reason why there is none."""
-        entry = self._entry(call)
+        entry = named(self._handles, call)
         call.query()
         document = await asyncio.to_thread(card_of, entry)
         report = {
@@ -230,7 +199,7 @@ class ModelRoutes:
 
     async def suspend(self, call: Call, body: ReasonIn) -> Reply:
         """Stop a model: one person, at once here, within a poll everywhere."""
-        entry = self._entry(call)
+        entry = named(self._handles, call)
         _refuse_illegal(entry, Stage.SUSPENDED)
         moved = await asyncio.to_thread(self._move, call, entry, Stage.SUSPENDED, body.reason)
         await asyncio.to_thread(self._resumptions.forget, entry)
@@ -238,7 +207,7 @@ class ModelRoutes:
 
     async def resume(self, call: Call, body: ReasonIn) -> Reply:
         """Let a suspended model answer again once two persons said so."""
-        entry = self._entry(call)
+        entry = named(self._handles, call)
         if entry.stage is not Stage.SUSPENDED:
             raise _illegal(entry, Stage.SERVING)
         first = await asyncio.to_thread(self._resumptions.give, call.who, entry)
@@ -250,21 +219,10 @@ class ModelRoutes:
 
     # --- parts ----------------------------------------------------------------------------------------------
 
-    def _seen(self, call: Call) -> list[Entry]:
-        return [entry for entry in self._handles.index.all() if call.who.sees(entry)]
-
-    def _entry(self, call: Call) -> Entry:
-        """The version a path names. Raises NotFoundError, the same for a foreign one."""
-        name, version = call.params["name"], call.params["version"]
-        for entry in self._seen(call):
-            if (entry.name, entry.version) == (name, version):
-                return entry
-        raise _no_model()
-
     def _model(self, call: Call, name: str) -> ModelOut:
-        found = [entry for entry in self._seen(call) if entry.name == name]
+        found = [entry for entry in seen(self._handles, call.who) if entry.name == name]
         if not found:
-            raise _no_model()
+            raise no_model()
         tasks = sorted({task for entry in found for task in answers(entry)})
         return ModelOut(name, name, tasks, [VersionOut(**self._facts(entry)) for entry in found])
 
@@ -294,10 +252,6 @@ def _approval(approval: Approval | None) -> ApprovalOut | None:
         approval.id, approval.kind, approval.tiers, approval.valid_from, approval.valid_until, approval.signer,
         approval.verified,
     )  # fmt: skip
-
-
-def _no_model() -> NotFoundError:
-    return NotFoundError("Không tìm thấy mô hình này.", "There is no such model.", code="unknown-model")
 
 
 def _refuse_illegal(entry: Entry, to: Stage) -> None:
