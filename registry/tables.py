@@ -1,8 +1,6 @@
-"""Every table of the platform's database, in one place.
+"""Every table of the platform's database; those of a model's review stand in `registry.review_tables`.
 
 Decisions
-- Instants are whole microseconds since 1970 in UTC, in a BIGINT: the same bytes in SQLite and PostgreSQL, sorted
-  and compared as numbers, no zone to lose.
 - Ids are strings made by the code (never autoincrement), so both dialects and all processes agree.
 - The ledger table is append-only: triggers refuse UPDATE and DELETE (and TRUNCATE on PostgreSQL). They are a
   tripwire; the proof is the hash chain and the checkpoints outside the database (registry.ledger).
@@ -12,67 +10,45 @@ Decisions
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
-    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
 )
-from sqlalchemy.types import TypeDecorator
 
-SCHEMA = "0002"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
-
-def to_micros(moment: datetime) -> int:
-    """Whole microseconds since 1970 of an aware datetime. Raises ValueError for one without a zone."""
-    if moment.tzinfo is None:
-        raise ValueError("an instant needs a zone")
-    return (moment - EPOCH) // MICROSECOND
-
-
-def from_micros(micros: int) -> datetime:
-    """The aware datetime in UTC of whole microseconds since 1970."""
-    return EPOCH + timedelta(microseconds=micros)
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime kept as whole microseconds since 1970 in UTC."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Datetime to microseconds."""
-        return None if value is None else to_micros(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        """Microseconds to datetime in UTC."""
-        return None if value is None else from_micros(value)
-
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
+from registry.columns import EPOCH, MICROSECOND, Instant, from_micros, metadata, to_micros
+from registry.review_tables import (
+    assignments,
+    authors,
+    comments,
+    declarations,
+    moves,
+    registrations,
+    releases,
+    reviews,
+    sessions,
+    signing_keys,
+    statements,
+    views,
+    waivers,
 )
+
+__all__ = [
+    "EPOCH", "MICROSECOND", "Instant", "assignments", "authors", "comments", "declarations", "from_micros", "metadata",
+    "moves", "registrations", "releases", "reviews", "sessions", "signing_keys", "statements", "to_micros", "views",
+    "waivers",
+]  # fmt: skip
+
+SCHEMA = "0003"
 
 # --- the installation ---------------------------------------------------------------------------------------
 
@@ -174,6 +150,9 @@ entries = Table(
     Column("folder", Text, nullable=False),
     Column("reason", Text, nullable=True),
     Column("created_at", Instant, nullable=False),
+    Column("percent", Integer, nullable=False, server_default="0", comment="share of shadow or canary traffic"),
+    Column("deprecated_at", Instant, nullable=True, comment="when its end was announced"),
+    Column("sunset", Instant, nullable=True, comment="when it ends"),
 )
 
 approvals = Table(
