@@ -107,12 +107,16 @@ class Writing:
 
 
 class Growing:
-    """One part of a resumable upload on its way: `write`, then `keep` (also when the sender went away) or `abort`."""
+    """One part of a resumable upload on its way: `write`, then `keep` (also when the sender went away) or `abort`.
+
+    Decision: unbuffered, so that what did not fit on a full disk is not written later, by a close, behind what a
+    sender was told had arrived; and a flush that failed takes the part back: the kernel may have dropped its pages.
+    """
 
     def __init__(self, path: Path, offset: int, most: int) -> None:
         """Made by `Objects.resume`."""
         with storage_faults():
-            self._file = path.open("ab")
+            self._file = path.open("ab", buffering=0)
         self._start = self._end = self._file.tell()
         self._most = most
         if offset != self._start:
@@ -124,14 +128,23 @@ class Growing:
         if self._end + len(part) > self._most:
             raise too_large(self._most)
         with storage_faults():
-            self._file.write(part)
+            left = memoryview(part)
+            while left:
+                left = left[self._file.write(left) :]
         self._end += len(part)
 
     def keep(self) -> int:
-        """Make what was written durable; the upload's size now."""
-        with storage_faults():
-            _flush(self._file)
-            self._file.close()
+        """Make what was written durable; the upload's size now.
+
+        Raises UnavailableError when the disk does not take it; the part is taken back then.
+        """
+        try:
+            with storage_faults():
+                _flush(self._file)
+                self._file.close()
+        except BaseException:
+            self.abort()
+            raise
         return self._end
 
     def abort(self) -> None:
@@ -139,6 +152,7 @@ class Growing:
         if not self._file.closed:
             with suppress(OSError):
                 self._file.truncate(self._start)
+            with suppress(OSError):
                 self._file.close()
 
     def __enter__(self) -> Self:
@@ -246,33 +260,31 @@ class Objects:
     def sweep(self, objects: Container[str], uploads: Container[str], spare_after: float | None = None) -> int:
         """Remove what no row owns: temporary files, objects not in `objects`, uploads not in `uploads`.
 
-        For the start, when nothing else writes. How many were removed. `spare_after` (seconds since 1970) spares
-        objects written after it.
+        Without `spare_after` for the start alone, when nothing else writes; with it (seconds since 1970) what was
+        written later stays, so that it may run beside work under way. How many were removed.
         """
         removed = 0
-        for path in self.partial.iterdir():
-            path.unlink(missing_ok=True)
-            removed += 1
-        owned = [(path, uploads) for path in self.uploads.iterdir()]
+        owned: list[tuple[Path, Container[str]]] = [(path, ()) for path in self.partial.iterdir()]
+        owned += [(path, uploads) for path in self.uploads.iterdir()]
         owned += [(path, objects) for path in self.root.glob("[0-9a-f][0-9a-f]/*")]
         for path, known in owned:
-            if path.name in known or (spare_after is not None and path.stat().st_mtime > spare_after):
-                continue
-            path.unlink(missing_ok=True)
-            removed += 1
+            with suppress(FileNotFoundError):  # placed or deleted since it was listed
+                if path.name not in known and (spare_after is None or path.stat().st_mtime <= spare_after):
+                    path.unlink()
+                    removed += 1
         return removed
 
     def place(self, path: Path, name: str) -> None:
-        """Give a flushed file its final name; durable when this returns."""
+        """Give a flushed file its final name; durable when this returns. When it raises the file has its old name."""
         final = self._place(name)
         final.parent.mkdir(mode=0o700, exist_ok=True)
         os.rename(path, final)
-        for folder in (final.parent, self.root):
-            handle = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        try:
+            for folder in (final.parent, self.root):
+                _flush_folder(folder)
+        except BaseException:
+            os.rename(final, path)
+            raise
 
     def _place(self, name: str) -> Path:
         if not NAME.fullmatch(name):
@@ -335,3 +347,11 @@ def digest_of(path: Path) -> str:
 def _flush(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

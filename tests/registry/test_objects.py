@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
+import signal
 from pathlib import Path
 
 import pytest
 
 from models.errors import IntegrityError, InvalidInputError, NotFoundError, UnavailableError
-from registry.objects import Objects
+from registry.objects import Objects, digest_of
 
 
 @pytest.fixture
@@ -70,6 +72,53 @@ def test_a_full_or_failing_disk_is_told_and_leaves_nothing(objects: Objects, mon
     assert [path for path in lying(objects) if path.stat().st_size] == []
 
 
+@pytest.mark.parametrize("call", range(1, 4), ids=["the bytes", "their folder", "the store's folder"])
+def test_a_flush_that_fails_leaves_no_object_and_loses_no_upload(objects: Objects, monkeypatch, call: int):
+    plain, calls = os.fsync, {"made": 0}
+
+    def once(handle: int) -> None:
+        calls["made"] += 1
+        if calls["made"] == call:
+            raise OSError(errno.EIO, "no")
+        plain(handle)
+
+    with objects.resume("file_0001", 0, 4) as part:
+        part.write(b"data")
+        part.keep()
+    digest = digest_of(objects.uploads / "file_0001")
+    monkeypatch.setattr(os, "fsync", once)
+    with pytest.raises(UnavailableError):
+        objects.keep([b"more"])
+    assert [path.name for path in lying(objects)] == ["file_0001"]
+    calls["made"] = 1  # a sealed upload was flushed before
+    if call > 1:
+        with pytest.raises(UnavailableError):
+            objects.seal("file_0001", digest)
+    assert objects.received("file_0001") == 4
+    monkeypatch.undo()
+    assert objects.check(objects.seal("file_0001", digest).name, digest).read_bytes() == b"data"
+
+
+def test_a_part_that_does_not_fit_is_taken_back_whole(objects: Objects):
+    """A limit of the process on the size of files stands for the full disk: a write stops in its middle."""
+    with objects.resume("file_0001", 0, 1 << 20) as part:
+        part.write(b"x" * 1000)
+        assert part.keep() == 1000
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+    try:
+        with objects.resume("file_0001", 1000, 1 << 20) as part, pytest.raises(UnavailableError):
+            part.write(b"y" * 9000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert objects.received("file_0001") == 1000
+    with objects.resume("file_0001", 1000, 1 << 20) as part:
+        part.write(b"y" * 9000)
+        assert part.keep() == 10_000
+
+
 def test_a_sweep_spares_what_is_owned_and_what_is_young(objects: Objects):
     kept, lost = objects.keep([b"kept"]), objects.keep([b"lost"])
     writing = objects.begin()
@@ -78,7 +127,10 @@ def test_a_sweep_spares_what_is_owned_and_what_is_young(objects: Objects):
         with objects.resume(upload, 0, 10) as part:
             part.write(b"part")
             part.keep()
-    assert objects.sweep({kept.name}, {"file_00aa"}, spare_after=0.0) == 1
+    assert objects.sweep({kept.name}, {"file_00aa"}, spare_after=0.0) == 0
+    (draft,) = objects.partial.iterdir()
+    os.utime(draft, (5.0, 5.0))
+    assert objects.sweep({kept.name}, {"file_00aa"}, spare_after=10.0) == 1
     assert objects.sweep({kept.name}, {"file_00aa"}) == 2
     writing.abort()
     assert objects.size(kept.name) == 4
