@@ -1,11 +1,11 @@
-"""Signed statements: Ed25519, a DSSE envelope, an in-toto Statement inside.
+"""Signed statements: a DSSE envelope, an in-toto Statement inside.
 
     envelope  = {"payloadType": "application/vnd.in-toto+json", "payload": base64(statement),
                  "signatures": [{"keyid": "sha256:…", "sig": base64}]}
     signed    = "DSSEv1" SP len(type) SP type SP len(payload) SP payload          (DSSE's pre-authentication encoding)
     statement = {"_type": "https://in-toto.io/Statement/v1", "subject": [{"name", "digest": {"sha256"}}, …],
                  "predicateType": …, "predicate": …}                                (RFC 8785 bytes)
-    keyid     = SHA-256 of the public key's SubjectPublicKeyInfo in DER
+    keyid     = SHA-256 of the public key's SubjectPublicKeyInfo in DER (registry.keypairs: Ed25519, ECDSA, RSA-PSS)
 
 Decision: an envelope in these two public formats can be checked with any DSSE tool and the public key's PEM file; what
 was signed is stored as the exact bytes that were signed, never rebuilt for the check. A wrong key, an altered
@@ -17,24 +17,22 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from models.errors import IntegrityError, UnavailableError
 from registry.canonical import canonical
+from registry.keypairs import Algorithm, FileKey, PublicKey, Secret, bad_key
+from registry.tokens import SCHEME, TokenAddress, TokenKey
+
+__all__ = ["PublicKey", "Signer", "Statement", "envelope", "open_envelope", "pre_authentication", "verify"]
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-_RAW = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,75 +45,48 @@ class Statement:
     key_id: str
 
 
-class PublicKey:
-    """A key that checks signatures."""
-
-    def __init__(self, key: Ed25519PublicKey) -> None:
-        """Wrap a key of `cryptography`."""
-        self._key = key
-        self.key_id = "sha256:" + sha256(key.public_bytes(*_RAW)).hexdigest()
-
-    @classmethod
-    def load(cls, path: Path) -> PublicKey:
-        """Read a PEM file. Raises IntegrityError when it is missing or holds no Ed25519 public key."""
-        try:
-            key = serialization.load_pem_public_key(path.read_bytes())
-        except (OSError, ValueError, UnsupportedAlgorithm) as error:
-            raise _bad_key(path) from error
-        if not isinstance(key, Ed25519PublicKey):
-            raise _bad_key(path)
-        return cls(key)
-
-    def pem(self) -> bytes:
-        """The key as PEM."""
-        return self._key.public_bytes(serialization.Encoding.PEM, _RAW[1])
-
-    def holds(self, signature: bytes, data: bytes) -> bool:
-        """Whether the signature is this key's over these bytes."""
-        try:
-            self._key.verify(signature, data)
-        except InvalidSignature:
-            return False
-        return True
-
-
 class Signer:
     """A private key with the name under which it signs (`bootstrap`, `checkpoint`, a person's id)."""
 
-    def __init__(self, key: Ed25519PrivateKey, name: str) -> None:
-        """Wrap a key of `cryptography`."""
-        self._key = key
+    def __init__(self, secret: Secret, name: str) -> None:
+        """Sign with what `secret` holds."""
+        self._secret = secret
         self.name = name
-        self.public = PublicKey(key.public_key())
+        self.public = secret.public
 
     @classmethod
-    def generate(cls, name: str) -> Signer:
+    def generate(cls, name: str, algorithm: Algorithm = "ed25519") -> Signer:
         """A new key that is kept nowhere."""
-        return cls(Ed25519PrivateKey.generate(), name)
+        return cls(FileKey.generate(algorithm), name)
 
     @classmethod
     def load(cls, path: Path, name: str) -> Signer:
-        """Read a PEM file. Raises IntegrityError when it is missing, not private to its owner, or no Ed25519 key."""
+        """Read a key file: a PEM text, or the address of a key on a token (registry.tokens).
+
+        Raises IntegrityError when it is missing, not private to its owner, or no usable key; UnavailableError when the
+        token is away.
+        """
         try:
             if path.stat().st_mode & 0o077:
-                raise _bad_key(path)
-            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+                raise bad_key(path)
+            text = path.read_bytes()
+            if text.startswith(SCHEME.encode()):
+                key = TokenKey(TokenAddress.parse(text.decode()))
+                _show_public(path, key.public)
+                return cls(key, name)
+            return cls(FileKey.parse(text), name)
         except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise _bad_key(path) from error
-        if not isinstance(key, Ed25519PrivateKey):
-            raise _bad_key(path)
-        return cls(key, name)
+            raise bad_key(path) from error
 
     @classmethod
-    def load_or_create(cls, path: Path, name: str) -> Signer:
+    def load_or_create(cls, path: Path, name: str, algorithm: Algorithm = "ed25519") -> Signer:
         """Read the key, or create it (mode 0600, with the public half beside it as `.pub`) when there is none.
 
         Raises IntegrityError as `load`, UnavailableError when it cannot be written.
         """
         if not path.exists():
-            fresh = cls.generate(name)
             try:
-                fresh._store(path)
+                FileKey.generate(algorithm).store(path)
             except FileExistsError:
                 pass
             except OSError as error:
@@ -124,27 +95,9 @@ class Signer:
                 ) from error
         return cls.load(path, name)
 
-    def _store(self, path: Path) -> None:
-        """Write the key so that it appears whole or not at all, and never over another one."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        pem = self._key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(pem)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(draft, path)
-        finally:
-            draft.unlink()
-        path.with_name(path.name + ".pub").write_bytes(self.public.pem())
-
     def sign_bytes(self, data: bytes) -> bytes:
-        """The 64-byte signature over these bytes."""
-        return self._key.sign(data)
+        """The signature over these bytes."""
+        return self._secret.sign(data)
 
     def sign(self, subjects: Mapping[str, str], predicate_type: str, predicate: Mapping[str, Any]) -> str:
         """The envelope of a statement, as JSON text. `subjects` maps names to `sha256:…`."""
@@ -162,7 +115,7 @@ class Signer:
 
 def envelope(signer: Signer, payload_type: str, payload: bytes) -> str:
     """A DSSE envelope over any payload, as JSON text."""
-    signature = signer.sign_bytes(_encoded(payload_type, payload))
+    signature = signer.sign_bytes(pre_authentication(payload_type, payload))
     return _write(payload_type, payload, [(signer.public.key_id, signature)])
 
 
@@ -199,7 +152,7 @@ def open_envelope(text: str, payload_type: str, keys: Mapping[str, PublicKey]) -
             code="signature-unknown-key",
         )
     for key_id, signature in known:
-        if kind == payload_type and keys[key_id].holds(signature, _encoded(payload_type, payload)):
+        if kind == payload_type and keys[key_id].holds(signature, pre_authentication(payload_type, payload)):
             return payload, key_id
     raise _altered()
 
@@ -230,7 +183,7 @@ def verify(text: str, keys: PublicKey | Mapping[str, PublicKey], *, at: float | 
     return statement
 
 
-def _encoded(payload_type: str, payload: bytes) -> bytes:
+def pre_authentication(payload_type: str, payload: bytes) -> bytes:
     """DSSE's pre-authentication encoding, version 1."""
     kind = payload_type.encode()
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
@@ -240,9 +193,10 @@ def _altered() -> IntegrityError:
     return IntegrityError("Văn bản đã ký bị thay đổi.", "The signed statement was altered.", code="signature-altered")
 
 
-def _bad_key(path: Path) -> IntegrityError:
-    return IntegrityError(
-        f"Khóa ký {path} không dùng được (thiếu, hỏng hoặc không đặt quyền 0600).",
-        f"The key {path} is unusable (missing, damaged or not mode 0600).",
-        code="key-unusable",
-    )
+def _show_public(path: Path, key: PublicKey) -> None:
+    """Lay a token's public half beside its address, where the checks look for it. Raises IntegrityError for another."""
+    shown = path.with_name(path.name + ".pub")
+    if not shown.exists():
+        shown.write_bytes(key.pem())
+    elif PublicKey.load(shown).key_id != key.key_id:
+        raise bad_key(shown)
