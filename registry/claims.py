@@ -5,6 +5,8 @@ Decisions
   fence = ? AND state = 'running'`; a worker that was paused, cut off or replaced finds no row and gives up
   (`FenceLostError`): it can neither commit a chunk nor end the job.
 - A chunk is committed once: its row moves from pending to done in the transaction that moves the job's progress.
+- A commit whose answer was lost may be asked for again: the same output of the same chunk, the same result of the same
+  job, are found kept and answered as the first time, so nobody takes away the bytes that count.
 - What is lost counts. A chunk whose computation was lost three times kills the job with the reason; a worker that died
   with the job is not the job's fault, so only ten deaths without one chunk committed in between do.
 - Which job is next: the oldest of each tenant in turn, never the oldest of all, so ten thousand jobs of one tenant do
@@ -24,7 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from models.errors import ConflictError
 from registry.canonical import digest
 from registry.database import Database
-from registry.jobs import Job, end, job_of, queue_again, tell
+from registry.job_rows import Job, end, job_of, queue_again, tell
 from registry.objects import Stored
 from registry.storage import Storage
 from registry.tables import Instant, executors, job_chunks, jobs
@@ -222,7 +224,7 @@ class Claims:
             return [Chunk(**row._asdict()) for row in connection.execute(query)]
 
     def commit(self, claim: Claim, number: int, output: Stored, summary: Mapping[str, Any]) -> Job:
-        """Make a computed chunk count, once. Raises FenceLostError: nothing was changed."""
+        """Make a computed chunk count, once. Raises FenceLostError: the output is nobody's."""
         now = self.now()
         with self._database.write() as connection:
             job = self._locked(connection, claim)
@@ -238,7 +240,10 @@ class Claims:
                 )
             ).scalar_one_or_none()  # fmt: skip
             if moved is None:
-                raise _lost()
+                kept = connection.execute(select(job_chunks.c.output_object).where(mine)).scalar_one_or_none()
+                if kept != output.name:
+                    raise _lost()
+                return job
             reached = job.progress_done + moved
             values = {"progress_done": reached, "strikes": 0, "heartbeat_at": now}
             connection.execute(update(jobs).where(_held(claim)).values(values))
@@ -269,6 +274,9 @@ class Claims:
         that is handed out, the digest of that JSON, the bytes of both, and the rows of its table.
         """
         with self._database.write() as connection:
+            known = connection.execute(select(jobs.c.state, jobs.c.result).where(jobs.c.id == claim.id)).one_or_none()
+            if known is not None and known.state == "succeeded" and known.result == dict(result):
+                return job_of(connection, claim.id)
             job = self._locked(connection, claim)
             unfinished = select(func.count()).where(job_chunks.c.job_id == job.id, job_chunks.c.state != "done")
             if connection.execute(unfinished).scalar_one():

@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 
-from models.errors import ConflictError, InvalidInputError, NotFoundError
+from models.errors import ConflictError, InvalidInputError, NotFoundError, PlatformError
 from registry.database import Database
 from registry.names import new_id
 from registry.objects import Objects, Stored
@@ -81,7 +81,7 @@ class Files:
                 self.storage.take(connection, tenant, stored.bytes)
                 connection.execute(insert(files).values(_columns(file)))
         except BaseException:
-            self.objects.delete(stored.name)
+            self._give_up(file, stored)
             raise
         return file
 
@@ -171,6 +171,16 @@ class Files:
         for file in old:
             self._let_go(file)
         return old
+
+    def _give_up(self, file: File, stored: Stored) -> None:
+        """Remove the bytes of a file that has no row; when that cannot be known a sweep finds what nobody owns."""
+        try:
+            with self._database.read() as connection:
+                kept = connection.execute(select(files.c.id).where(files.c.id == file.id)).one_or_none()
+        except PlatformError:
+            return
+        if kept is None:
+            self.objects.delete(stored.name)
 
     def _let_go(self, file: File) -> None:
         self.objects.discard(file.id)

@@ -3,11 +3,12 @@
 Decisions
 - The row is the truth of a job; whatever drives it (DBOS, registry.claims) only moves the row. A job is accepted when
   its row is committed, and never told so before.
-- The legal moves are data (`MOVES`), read by this module, the worker and the tests alike.
 - Every end (succeeded, failed, cancelled) counts the fence up: whatever still computes for the job can commit nothing
   from that moment, so a cancellation is effective at once, however long a chunk takes.
-- The same Idempotency-Key of a tenant gives the same job, by a unique index; also when the answer of the first call
-  was lost in a crash.
+- The same Idempotency-Key of a tenant gives the same job for a day, by a unique index; also when the answer of the
+  first call was lost in a crash. What makes a request the same is the digest of its bytes, kept beside the key: the
+  job itself may have moved on (another reading, another default model).
+- When it is not known whether a failed commit was kept, the input's bytes stay: a sweep finds what nobody owns.
 - Status, progress and end are events with a number, written in the transaction that makes them true: a reader of the
   stream continues after the last number it saw (`Last-Event-ID`) and misses nothing. An end is also a webhook's
   delivery, in the same transaction.
@@ -18,29 +19,24 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 
-from models.errors import ConflictError, NotFoundError
+from models.errors import ConflictError, InvalidInputError, PlatformError
 from registry.canonical import digest
 from registry.database import Database
+from registry.job_rows import ENDS, Job, end, job_from, job_of, queue_again, refuse_illegal, tell
 from registry.names import new_id
 from registry.objects import Objects, Stored
 from registry.storage import Storage, objects_of
 from registry.tables import deliveries, job_chunks, job_events, jobs
 
-State = Literal["queued", "needs_input", "running", "succeeded", "failed", "cancelled"]
+__all__ = ["ENDS", "Job", "JobEvent", "Jobs", "NewJob", "job_of"]
+
 LIFE_DAYS: Final = 30
-MOVES: Final[Mapping[str, frozenset[str]]] = {
-    "queued": frozenset({"running", "cancelled", "failed"}),
-    "needs_input": frozenset({"queued", "cancelled"}),
-    "running": frozenset({"queued", "needs_input", "succeeded", "failed", "cancelled"}),
-    "succeeded": frozenset(),
-    "failed": frozenset({"queued"}),
-    "cancelled": frozenset({"queued"}),
-}
-ENDS: Final = frozenset({"succeeded", "failed", "cancelled"})
+REPEATED: Final = timedelta(hours=24)
+"""How long an Idempotency-Key stands for its job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +44,8 @@ class NewJob:
     """What a door accepts.
 
     `actor` are opaque ids (subject, kind, role, key); `model` is the entry that the gate let pass `{name, version,
-    card, artifact, tier}`; `idempotency` the digest of the caller's key; `data` inline input, already stored.
+    card, artifact, tier}`; `idempotency` the digest of the caller's key and `request_sha256` of the request under it;
+    `data` inline input, already stored.
     """
 
     tenant: str
@@ -64,57 +61,7 @@ class NewJob:
     data: Stored | None = None
     webhook_url: str | None = None
     idempotency: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A job's row; see registry.tables."""
-
-    id: str
-    tenant: str
-    actor: Mapping[str, Any]
-    request_id: str
-    idempotency: str | None
-    type: str
-    state: State
-    file_id: str | None
-    reading_id: str | None
-    accept_guess: bool
-    data_object: str | None
-    input_sha256: str
-    reading: Mapping[str, Any] | None
-    reading_sha256: str | None
-    parameters: Mapping[str, Any]
-    parameters_sha256: str
-    model: Mapping[str, Any]
-    webhook_url: str | None
-    progress_done: int
-    progress_total: int
-    progress_unit: str
-    planned: bool
-    attempts: int
-    strikes: int
-    runs: int
-    dispatched: bool
-    fence: int
-    executor: str | None
-    heartbeat_at: datetime | None
-    questions: list[Mapping[str, Any]] | None
-    error: Mapping[str, Any] | None
-    result: Mapping[str, Any] | None
-    counts: Mapping[str, int] | None
-    held_back: int
-    events: int
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    expires_at: datetime
-    public: bool = False
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will happen to it by itself."""
-        return self.state in ENDS
+    request_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,27 +97,63 @@ class Jobs:
         """Accept a job; it is durable when this returns. The job, and whether it is new.
 
         With an idempotency digest that the tenant has used, the first job is returned and `new.data` is removed.
-        Raises InvalidInputError (`storage-quota`), UnavailableError.
+        Raises InvalidInputError (`storage-quota`, `idempotency-key-reused`), UnavailableError.
         """
+        known = None
+        values = self._fresh(new)
         try:
-            known = self._repeated(new)
+            if new.idempotency is not None:
+                known = self.repeated(new.tenant, new.idempotency, new.request_sha256)
             if known is None:
-                with self.database.write() as connection:
-                    if new.data is not None:
-                        self.storage.take(connection, new.tenant, new.data.bytes)
-                    values = self._fresh(new)
-                    connection.execute(insert(jobs).values(values))
-                    tell(connection, str(values["id"]), "status", {"status": "queued"}, self.now())
-                    return job_of(connection, str(values["id"])), True
-        except ConflictError:
-            known = self._repeated(new)
-            if known is None:
-                raise
+                known = self._insert(new, values)
         except BaseException:
-            self._drop(new.data)
+            self._let_go(new.data, str(values["id"]))
             raise
+        if known is None:
+            return self.get([new.tenant], str(values["id"])), True
         self._drop(new.data)
         return known, False
+
+    def repeated(self, tenant: str, idempotency: str, request_sha256: str | None) -> Job | None:
+        """The job that the same Idempotency-Key made within a day.
+
+        Raises InvalidInputError (`idempotency-key-reused`) when it came with another request.
+        """
+        mine = (jobs.c.tenant == tenant, jobs.c.idempotency == idempotency, jobs.c.created_at > self.now() - REPEATED)
+        with self.database.read() as connection:
+            row = connection.execute(select(jobs).where(*mine)).one_or_none()
+        if row is None:
+            return None
+        if None not in (row.request_sha256, request_sha256) and row.request_sha256 != request_sha256:
+            raise InvalidInputError(
+                "Idempotency-Key này đã dùng cho một yêu cầu khác.",
+                "This Idempotency-Key was used for another request.",
+                code="idempotency-key-reused",
+            )
+        return job_from(row)
+
+    def _insert(self, new: NewJob, values: Mapping[str, object]) -> Job | None:
+        """Write the row of a job; the other job, when the same key was faster."""
+        now = self.now()
+        try:
+            with self.database.write() as connection:
+                if new.data is not None:
+                    self.storage.take(connection, new.tenant, new.data.bytes)
+                if new.idempotency is not None:
+                    old = and_(jobs.c.tenant == new.tenant, jobs.c.idempotency == new.idempotency)
+                    connection.execute(
+                        update(jobs).where(old, jobs.c.created_at <= now - REPEATED).values(idempotency=None)
+                    )
+                connection.execute(insert(jobs).values(values))
+                tell(connection, str(values["id"]), "status", {"status": "queued"}, now)
+        except ConflictError:
+            known = None
+            if new.idempotency is not None:
+                known = self.repeated(new.tenant, new.idempotency, new.request_sha256)
+            if known is None:
+                raise
+            return known
+        return None
 
     def get(self, tenants: Collection[str], job_id: str) -> Job:
         """A job of one of these tenants. Raises NotFoundError, the same for what does not exist."""
@@ -189,7 +172,7 @@ class Jobs:
         if after is not None:
             query = query.where(jobs.c.id < after)
         with self.database.read() as connection:
-            return [_job(row) for row in connection.execute(query)]
+            return [job_from(row) for row in connection.execute(query)]
 
     def events(self, tenants: Collection[str], job_id: str, after: int = 0, limit: int = 1000) -> list[JobEvent]:
         """The job's events with numbers above `after`, in order. Raises NotFoundError."""
@@ -260,7 +243,7 @@ class Jobs:
                 row = connection.execute(select(jobs).where(jobs.c.id == job_id, *due).with_for_update()).one_or_none()
                 if row is None:  # deleted or queued again since
                     continue
-                job = _job(row)
+                job = job_from(row)
                 names = self._forget(connection, job)
             for name in names:
                 self.objects.delete(name)
@@ -276,7 +259,8 @@ class Jobs:
         parameters = dict(new.parameters)
         return {
             "id": new_id("job", now), "tenant": new.tenant, "actor": dict(new.actor), "request_id": new.request_id,
-            "idempotency": new.idempotency, "type": new.type, "state": "queued", "file_id": new.file_id,
+            "idempotency": new.idempotency, "request_sha256": new.request_sha256, "type": new.type, "state": "queued",
+            "file_id": new.file_id,
             "reading_id": new.reading_id, "accept_guess": new.accept_guess,
             "data_object": None if new.data is None else new.data.name, "input_sha256": new.input_sha256,
             "parameters": parameters, "parameters_sha256": digest(parameters).removeprefix("sha256:"),
@@ -286,14 +270,17 @@ class Jobs:
             "held_back": 0, "events": 0, "created_at": now, "expires_at": now + self.life,
         }  # fmt: skip
 
-    def _repeated(self, new: NewJob) -> Job | None:
-        """The job that the same Idempotency-Key made before."""
-        if new.idempotency is None:
-            return None
-        with self.database.read() as connection:
-            query = select(jobs).where(jobs.c.tenant == new.tenant, jobs.c.idempotency == new.idempotency)
-            row = connection.execute(query).one_or_none()
-        return None if row is None else _job(row)
+    def _let_go(self, data: Stored | None, job_id: str) -> None:
+        """Remove the input of a job that was not accepted; one that may have been, after all, keeps it."""
+        if data is None:
+            return
+        try:
+            with self.database.read() as connection:
+                kept = connection.execute(select(jobs.c.id).where(jobs.c.id == job_id)).one_or_none()
+        except PlatformError:
+            return
+        if kept is None:
+            self._drop(data)
 
     def _drop(self, data: Stored | None) -> None:
         if data is not None:
@@ -314,76 +301,5 @@ class Jobs:
         return [name for name in names if name is not None]
 
 
-# --- moves that doors and workers share ---------------------------------------------------------------------
-
-
-def job_of(connection: Connection, job_id: str, *mine: ColumnElement[bool]) -> Job:
-    """A job inside a transaction. Raises NotFoundError."""
-    row = connection.execute(select(jobs).where(jobs.c.id == job_id, *mine)).one_or_none()
-    if row is None:
-        raise no_such_job()
-    return _job(row)
-
-
-def refuse_illegal(job: Job, to: str) -> None:
-    """Raise ConflictError, naming the legal moves, when the table does not allow the move."""
-    if to not in MOVES[job.state]:
-        allowed = sorted(MOVES[job.state])
-        listed = ", ".join(allowed) or "—"
-        raise ConflictError(
-            f"Không chuyển được công việc từ {job.state} sang {to}; được phép: {listed}.",
-            f"The job cannot move from {job.state} to {to}; allowed: {listed}.",
-            code="illegal-move",
-            state=job.state,
-            allowed=allowed,
-        )
-
-
-def tell(connection: Connection, job_id: str, kind: str, body: Mapping[str, Any], at: datetime) -> None:
-    """Write the job's next event."""
-    counted = update(jobs).where(jobs.c.id == job_id).values(events=jobs.c.events + 1).returning(jobs.c.events)
-    number = connection.execute(counted).scalar_one()
-    connection.execute(insert(job_events).values(job_id=job_id, number=number, kind=kind, body=dict(body), at=at))
-
-
-def end(connection: Connection, job: Job, state: str, at: datetime, **values: Any) -> None:
-    """Move a job to an end: fence counted up, event and delivery written."""
-    refuse_illegal(job, state)
-    final = {"state": state, "finished_at": at, "fence": jobs.c.fence + 1, "executor": None, "heartbeat_at": None}
-    connection.execute(update(jobs).where(jobs.c.id == job.id).values(final | values))
-    body: dict[str, Any] = {"status": state}
-    if values.get("error") is not None:
-        body["error"] = values["error"]
-    tell(connection, job.id, "status", body, at)
-    if job.webhook_url is not None:
-        event = f"job.{state}"
-        data = {"id": job.id, "type": job.type, "status": state, "url": f"/v1/jobs/{job.id}"}
-        row = {
-            "id": new_id("msg", at), "tenant": job.tenant, "job_id": job.id, "event": event, "url": job.webhook_url,
-            "body": {"type": event, "timestamp": at.isoformat(), "data": data}, "state": "pending", "tries": 0,
-            "due_at": at, "created_at": at,
-        }  # fmt: skip
-        connection.execute(insert(deliveries).values(row))
-
-
-def queue_again(connection: Connection, job: Job, at: datetime, values: Mapping[str, Any]) -> None:
-    """Move a job back to the queue for another workflow."""
-    again = {
-        "state": "queued", "dispatched": False, "runs": jobs.c.runs + 1, "fence": jobs.c.fence + 1, "executor": None,
-        "heartbeat_at": None,
-    }  # fmt: skip
-    connection.execute(update(jobs).where(jobs.c.id == job.id).values({**again, **values}))
-    tell(connection, job.id, "status", {"status": "queued"}, at)
-
-
-def no_such_job() -> NotFoundError:
-    """The one answer for every job that the caller may not see."""
-    return NotFoundError("Không tìm thấy công việc.", "No such job.")
-
-
 def _of(tenants: Collection[str]) -> ColumnElement[bool]:
     return jobs.c.tenant.in_(list(tenants))
-
-
-def _job(row: Row[tuple[object, ...]]) -> Job:
-    return Job(**row._asdict())

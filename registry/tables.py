@@ -48,7 +48,7 @@ __all__ = [
     "waivers",
 ]  # fmt: skip
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 
 # --- the installation ---------------------------------------------------------------------------------------
 
@@ -265,6 +265,7 @@ jobs = Table(
     Column("actor", JSON, nullable=False, comment="who asked: subject, kind, role, key; opaque ids only"),
     Column("request_id", String(128), nullable=False),
     Column("idempotency", String(64), nullable=True, comment="digest of the caller's Idempotency-Key"),
+    Column("request_sha256", String(64), nullable=True, comment="of the request under that key"),
     Column("type", String(32), nullable=False),
     Column("state", String(16), nullable=False),
     Column("file_id", String(64), nullable=True),
@@ -352,6 +353,8 @@ webhooks = Table(
     metadata,
     Column("tenant", String(64), ForeignKey("tenants.id"), primary_key=True),
     Column("secret", LargeBinary(32), nullable=False, comment="signs deliveries (Standard Webhooks, HMAC-SHA256)"),
+    Column("previous", LargeBinary, nullable=True, comment="the secret before, sealed"),
+    Column("previous_until", Instant, nullable=True, comment="until when it signs too"),
     Column("allowed", JSON, nullable=False, comment="private hosts and networks that the operator allowed"),
     Column("updated_at", Instant, nullable=False),
 )

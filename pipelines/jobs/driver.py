@@ -2,12 +2,14 @@
 
 Decisions, each the cure of a gap that was measured (DBOS 3.4)
 - `executor_id` is stable and `application_version` is the number of the workflow's schema, so that what a killed or
-  upgraded worker left behind is taken over at the next start.
+  upgraded worker left behind is taken over at the next start. DBOS never runs the workflows of another schema; the
+  number is part of a workflow's id, so that a new schema starts its own for every job that waits.
 - Arguments are a job's id and number of runs in portable JSON: nothing is pickled, nothing is large. The chunks are
   checkpoints of our own (registry.claims), so a workflow told again goes on where it was.
 - A workflow that was recovered three times is given up by DBOS; the job's row then falls silent, the reaper queues it
   again as another workflow, and the claim counts the deaths. The same goes for a lost DBOS file.
-- Queues are partitioned by tenant. Deduplication does not work there, so the workflow's id `<job>.<runs>` does it.
+- Queues are partitioned by tenant. Deduplication does not work there, so the workflow's id `<job>.<runs>.<schema>`
+  does it.
 - DBOS has a SQLite file of its own in write-ahead mode, used by one worker process; on PostgreSQL several may share it.
 """
 
@@ -25,6 +27,8 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions
 from registry.claims import Waiting
 
 SCHEMA: Final = "jobs-1"
+"""To be changed when a workflow that was begun by older code cannot be gone on with."""
+
 QUEUE: Final = "jobs"
 WORKFLOW: Final = "job"
 RECOVERIES: Final = 3
@@ -45,7 +49,7 @@ class Driver:
 
     def start(self, job: Waiting) -> bool:
         """Start the job's workflow, or find it started; False when that workflow is over already."""
-        with SetWorkflowID(f"{job.id}.{job.runs}"), SetEnqueueOptions(queue_partition_key=job.tenant):
+        with SetWorkflowID(f"{job.id}.{job.runs}.{SCHEMA}"), SetEnqueueOptions(queue_partition_key=job.tenant):
             handle = DBOS.enqueue_workflow(QUEUE, self._workflow, job.id, job.runs)
         return handle.get_status().status not in OVER
 

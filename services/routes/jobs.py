@@ -1,7 +1,8 @@
 """/v1/jobs: accepted when durable, watched, cancelled, queued again; results and reports read back.
 
 Decision: 202 is given when the job's row is committed, never before. The answer to the same Idempotency-Key is built
-from that row, so it is the same also when the first answer was lost in a crash.
+from that row, so it is the same also when the first answer was lost in a crash; a repeated key is known before anything
+else is judged, so it is the same also when the model was stopped or the file deleted meanwhile.
 
 Decision: everything that can be refused at once is refused at once, as the synchronous endpoint would: the model's
 gate, the parameters, inline data, an address that no webhook may go to. What only the file can tell (an open question)
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from hashlib import sha256
 from typing import IO, Any, Final
 
 import msgspec
@@ -24,7 +26,6 @@ from models.errors import (
     UnavailableError,
 )
 from pipelines.results.report import POLICY
-from registry.canonical import digest
 from registry.entries import Entry
 from registry.jobs import Job, NewJob
 from registry.objects import Stored
@@ -137,6 +138,11 @@ class JobRoutes:
         who.require(PREDICT)
         key = call.header("idempotency-key")
         idempotency = None if key is None else named_key(who, plain_key(key))
+        request = await self._desk.uploads.aside(_digest, call.body)
+        if idempotency is not None:
+            known = await self._desk.uploads.aside(self._jobs.repeated, who.tenant, idempotency, request)
+            if known is not None:
+                return self._accepted(call, known, fresh=False)
         parameters = check_parameters(order, msgspec.json.encode(body.parameters))
         entry = self._desk.handles.allow(who, order.task, body.model)
         await self._check_webhook(who.tenant, body.webhook)
@@ -144,10 +150,14 @@ class JobRoutes:
         new = NewJob(
             tenant=who.tenant, actor=actor_of(who), request_id=call.request_id, type=body.type, parameters=parameters,
             model=_facts(entry), input_sha256=digest_, file_id=body.input.file_id, reading_id=body.input.reading,
-            accept_guess=body.input.accept_guess, data=stored, idempotency=idempotency,
+            accept_guess=body.input.accept_guess, data=stored, idempotency=idempotency, request_sha256=request,
             webhook_url=None if body.webhook is None else body.webhook.url,
         )  # fmt: skip
-        job, fresh = await self._desk.uploads.aside(self._accept, new)
+        job, fresh = await self._desk.uploads.aside(self._jobs.create, new)
+        return self._accepted(call, job, fresh)
+
+    def _accepted(self, call: Call, job: Job, fresh: bool) -> Reply:
+        """The answer to a job that is durable, built from its row."""
         call.params = {"job_id": job.id}  # the record names what was made
         accepted = AcceptedOut(
             request_id=job.request_id, id=job.id, type=job.type, status="queued", created_at=job.created_at,
@@ -155,17 +165,6 @@ class JobRoutes:
         )  # fmt: skip
         location = (b"location", accepted.url.encode())
         return Reply(accepted, 202, (location,) if fresh else (location, REPLAYED))
-
-    def _accept(self, new: NewJob) -> tuple[Job, bool]:
-        """Raises InvalidInputError when the same Idempotency-Key came with another request."""
-        job, fresh = self._jobs.create(new)
-        if not fresh and _differs(job, new):
-            raise InvalidInputError(
-                "Idempotency-Key này đã dùng cho một yêu cầu khác.",
-                "This Idempotency-Key was used for another request.",
-                code="idempotency-key-reused",
-            )
-        return job, fresh
 
     async def _input(self, call: Call, order: Order, given: InputIn) -> tuple[str, Stored | None]:
         """The digest of what the job works on, and where inline data was kept."""
@@ -340,11 +339,8 @@ def _facts(entry: Entry) -> dict[str, str]:
             "artifact": entry.digests.artifact, "tier": entry.tier}  # fmt: skip
 
 
-def _differs(job: Job, new: NewJob) -> bool:
-    """Whether a repeated key came with another request."""
-    mine = (job.type, job.file_id, job.reading_id, job.accept_guess, job.input_sha256, job.webhook_url)
-    other = (new.type, new.file_id, new.reading_id, new.accept_guess, new.input_sha256, new.webhook_url)
-    return mine != other or job.parameters_sha256 != digest(dict(new.parameters)).removeprefix("sha256:")
+def _digest(body: bytes) -> str:
+    return sha256(body).hexdigest()
 
 
 async def _nothing(opened: IO[bytes] | None = None) -> AsyncIterator[bytes]:

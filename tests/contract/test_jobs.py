@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
-from models.errors import ConflictError, InvalidInputError, NotFoundError
+from models.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from registry.claims import MOST_DEATHS, Claim, Claims, FenceLostError, PlannedChunk, needs_worker, silence
 from registry.database import Database
 from registry.deliveries import Deliveries
 from registry.files import Files
-from registry.jobs import MOVES, Job, Jobs, NewJob
+from registry.job_rows import MOVES
+from registry.jobs import REPEATED, Job, Jobs, NewJob
 from registry.objects import Objects
 from registry.readings import Readings
 from registry.storage import Storage, owned
@@ -260,6 +262,79 @@ def test_one_idempotency_key_is_one_job_however_many_ask_at_once(door: Jobs, obj
     assert door.create(new(B, idempotency="k" * 64))[0].id != made[0][0].id
 
 
+def test_an_idempotency_key_stands_for_one_request_and_for_a_day(
+    door: Jobs, claims: Claims, objects: Objects, kept: Storage, clock: Clock
+):
+    same = {"idempotency": "k" * 64, "request_sha256": "1" * 64}
+    first, fresh = door.create(new(data=objects.keep([b"data"]), **same))
+    assert fresh
+    door.requeue(A, door.cancel(A, first.id).id, accept_guess=True)  # what the job became is not what was asked
+    assert door.create(new(**same)) == (door.get([A], first.id), False)
+    data = objects.keep([b"other"])
+    with pytest.raises(InvalidInputError) as refused:
+        door.create(new(data=data, **same | {"request_sha256": "2" * 64}))
+    assert refused.value.word == "idempotency-key-reused"
+    assert objects.size(data.name) == 0
+    assert kept.usage(A)[0] == 4
+    clock.now += REPEATED.total_seconds()
+    second, fresh = door.create(new(**same | {"request_sha256": "2" * 64}))
+    assert fresh
+    assert second.id != first.id
+    assert door.repeated(A, "k" * 64, "2" * 64) == second
+    assert door.get([A], first.id).idempotency is None
+
+
+@contextmanager
+def answer_lost(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every transaction is committed, and its answer lost: what a server that is stopped hard may do."""
+    plain = Database.write
+
+    @contextmanager
+    def lost(self: Database) -> Iterator[Connection]:
+        with plain(self) as connection:
+            yield connection
+        raise UnavailableError("", "", code="database-away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "write", lost)
+        yield
+
+
+def test_a_commit_whose_answer_was_lost_keeps_its_bytes(
+    door: Jobs, claims: Claims, filed: Files, objects: Objects, monkeypatch: pytest.MonkeyPatch
+):
+    key = {"idempotency": "k" * 64, "request_sha256": "1" * 64}
+    data = objects.keep([b"data"])
+    with answer_lost(monkeypatch), pytest.raises(UnavailableError):
+        door.create(new(data=data, **key))
+    with answer_lost(monkeypatch), pytest.raises(UnavailableError):
+        filed.add(A, "sub", "x", "a", stored := objects.keep([b"file"]))
+    (file,) = filed.page([A], 10)
+    assert (file.object, objects.size(stored.name)) == (stored.name, 4)
+    job, fresh = door.create(new(data=objects.keep([b"data"]), **key))
+    assert (fresh, job.data_object, objects.size(data.name)) == (False, data.name, 4)
+    claim = planned(claims, objects, job, chunks=1)
+    out, result = objects.keep([b"out"]), objects.keep([b"result"])
+    ended = {"object": result.name, "json": result.name, "sha256": result.sha256, "bytes": 6, "rows": 1}
+    with answer_lost(monkeypatch), pytest.raises(UnavailableError):
+        claims.commit(claim, 0, out, {})
+    assert claims.commit(claim, 0, out, {}).progress_done == 10
+    with answer_lost(monkeypatch), pytest.raises(UnavailableError):
+        claims.finish(claim, ended, {"succeeded": 10})
+    assert claims.finish(claim, ended, {"succeeded": 10}).state == "succeeded"
+    with pytest.raises(FenceLostError):
+        claims.finish(claim, ended | {"object": "f" * 48}, {"succeeded": 10})
+
+
+def test_an_input_that_no_row_owns_is_removed(door: Jobs, filed: Files, objects: Objects, database: Database):
+    data, file = objects.keep([b"x" * 2000]), objects.keep([b"x" * 2000])
+    with pytest.raises(InvalidInputError):
+        door.create(new(data=data))
+    with pytest.raises(InvalidInputError):
+        filed.add(A, "sub", "x", "a", file)
+    assert (objects.size(data.name), objects.size(file.name)) == (0, 0)
+
+
 def test_inline_data_counts_against_the_quota(door: Jobs, objects: Objects):
     data = objects.keep([b"x" * 1001])
     with pytest.raises(InvalidInputError):
@@ -371,7 +446,7 @@ def test_a_worker_that_was_replaced_commits_nothing(door: Jobs, claims: Claims, 
     assert claims.beat([paused, taken]) == [taken]
     claims.commit(taken, 0, out, {})
     with pytest.raises(FenceLostError):
-        claims.commit(taken, 0, out, {})
+        claims.commit(taken, 0, objects.keep([b"again"]), {})
     finished(claims, objects, taken)
     with database.read() as connection:
         assert list(connection.scalars(select(job_chunks.c.commits))) == [1, 1, 1]

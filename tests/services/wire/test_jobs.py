@@ -111,6 +111,29 @@ def test_the_same_key_is_the_same_job(place: Place):
     assert submit(place, key="ministry", **{"Idempotency-Key": "abc"}).json()["id"] != first.json()["id"]
 
 
+@pytest.mark.parametrize("change", [
+    {"model": "anomaly-series"}, {"type": "anomaly.tabular"}, {"webhook": {"url": "https://hook.example.vn/x"}},
+    {"input": {"file_id": "file_1"}},
+], ids=str)  # fmt: skip
+def test_a_key_used_for_another_request_is_refused_whatever_differs(place: Place, change: dict[str, Any]):
+    key = {"Idempotency-Key": "khac"}
+    accepted(place, **key)
+    other = submit(place, {**JOB, **change}, **key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+
+
+def test_a_repeated_key_gets_its_job_also_when_the_file_is_gone_and_the_answers_moved_on(place: Place, worker: Worker):
+    file, key = upload(place)["id"], {"Idempotency-Key": "tep"}
+    body = {"type": "anomaly.series", "input": {"file_id": file}}
+    first = submit(place, body, **key)
+    job = first.json()["id"]
+    place.call("POST", f"/v1/jobs/{job}/cancel", key="province")
+    place.call("POST", f"/v1/jobs/{job}/requeue", key="province", json={"accept_guess": True})
+    assert place.call("DELETE", f"/v1/files/{file}", key="province").status_code == 204
+    again = submit(place, body, **key)
+    assert (again.status_code, again.json()) == (202, first.json())
+
+
 def data(**more: Any) -> dict[str, Any]:
     return {**JOB, "input": {"data": {"inputs": [one(**more)]}}}
 
