@@ -26,7 +26,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.schema import DeploymentSchema, ServeDeploySchema
-from uvicorn.config import WS_PROTOCOLS
+from uvicorn.config import HTTP_PROTOCOLS, WS_PROTOCOLS
 
 from models.errors import InvalidInputError, UnavailableError
 from services.app import Family as FamilyName
@@ -53,6 +53,7 @@ class Family:
         """The raw ASGI application of this family."""
         sys.setswitchinterval(SWITCH_SECONDS)
         WS_PROTOCOLS["auto"] = None
+        HTTP_PROTOCOLS["auto"] = "services.sockets:JoiningProtocol"
         house = build_house(Settings.read(), self.family)
         house.start()
         app = create_app(house, self.family, served_by_ray=True)

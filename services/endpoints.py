@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from msgspec import Struct
+
 from models.errors import Fault, InvalidInputError, Note
 from registry.entries import Entry
 from services.identity import Caller
@@ -119,8 +121,7 @@ def _bad_query(vi: str, en: str) -> InvalidInputError:
     return InvalidInputError(vi, en, (Fault("", vi, en),), code="malformed-query")
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """An answer: `body` is encoded as JSON unless it is bytes or a stream of bytes; None is an empty body."""
 
     body: Any = None

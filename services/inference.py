@@ -18,8 +18,9 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct
 
 from models.errors import DeadlineError, InvalidInputError, PlatformError, UnavailableError
 from registry.entries import Entry
@@ -39,8 +40,7 @@ DURABLE_SECONDS: Final = 5.0
 DURABLE_TIERS: Final = frozenset({"T2", "T3"})
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """What a dialect asks: values of the models, never wire types.
 
     `units` is the size in the model's units (characters, points), `charged` what counts against the quota (documents,
@@ -56,11 +56,10 @@ class Ask:
     charged: int
     whole: bool = False
     most: tuple[tuple[str, int], ...] = ()
-    guards: Mapping[str, int] = field(default_factory=dict)
+    guards: Mapping[str, int] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """One output (or the error in its place) for each item, in order, and who vouches for it."""
 
     outputs: list[Any]

@@ -19,12 +19,12 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from math import ceil
 from typing import Any, Final
 
+from msgspec import Struct
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -43,8 +43,7 @@ Totals = dict[int, tuple[int, int]]
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaState:
+class QuotaState(Struct, frozen=True):
     """What is left of the tighter request bucket: `limit` a minute, `remaining` now, full in `reset_seconds`."""
 
     limit: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Final
 
 import msgspec
@@ -53,8 +52,7 @@ def _marked(place: int) -> InvalidInputError:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """The documents of a call once checked: `refused` holds those with a secrecy mark, by place."""
 
     documents: Sequence[WireDocument]

@@ -66,6 +66,7 @@ class TrivialFamily:
         from services import deployment  # noqa: PLC0415 - Ray reads its switches when it is imported
 
         sys.setswitchinterval(deployment.SWITCH_SECONDS)
+        deployment.HTTP_PROTOCOLS["auto"] = "services.sockets:JoiningProtocol"
         settings = Settings.read()
         house = build_house(settings, "nlp")
         handles = Handles(house.store, weigh, clock=house.clock, tasks=FAMILY_TASKS["nlp"], opener=Trivial.open)
