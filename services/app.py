@@ -21,6 +21,7 @@ from services.retention import forget_readings
 from services.routes import nlp, tabular, timeseries, tracking
 from services.routes.audit import AuditRoutes
 from services.routes.catalog import CatalogRoutes
+from services.routes.console import open_console
 from services.routes.evidence import EvidenceRoutes
 from services.routes.files import FileRoutes
 from services.routes.jobs import JobRoutes
@@ -78,6 +79,7 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
         ReadingRoutes(desk, house.idempotency).endpoints(),
         JobRoutes(desk).endpoints(),
         WebhookRoutes(desk.deliveries, house.identity).endpoints(),
+        open_console(house).endpoints(),
         tracking.endpoints(house.tracking) if house.tracking is not None else [],
     )
     tables = {

@@ -118,7 +118,7 @@ class Doors:
             error = raised
             reply = self._refuse(call, raised)
             content = self._content(reply)
-        self._leave(call, reply.status, error)
+        self._leave(call, reply.status, error or call.error)
         if isinstance(content, bytes):
             await self._send(call, reply, content, send)
         else:

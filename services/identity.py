@@ -98,13 +98,7 @@ class Identity:
         Raises UnauthenticatedError (missing, malformed, unknown, revoked, expired; two different keys at once) and
         UnavailableError while this process cannot hear of revocations.
         """
-        if time.monotonic() > self._fresh_until:
-            raise UnavailableError(
-                "Chưa xác minh được khóa: không đọc được cơ sở dữ liệu.",
-                "Keys cannot be verified: the database cannot be read.",
-                1,
-                code="identity-stale",
-            )
+        self._check_fresh()
         parts = split(_token(authorization, api_key))
         public_id, secret = parts if parts is not None else (self._decoy_id, "")
         held = self._held.get(public_id)
@@ -112,9 +106,33 @@ class Identity:
         right = hmac.compare_digest(self._digest(secret), expected)
         if held is None or not right:
             raise _refused()
+        return self._living(held)
+
+    def holder(self, key_id: str) -> Caller:
+        """The caller behind a key that was shown before, by its public id: a session of the console names it.
+
+        Raises UnauthenticatedError (revoked, expired) and UnavailableError as `authenticate` does.
+        """
+        self._check_fresh()
+        held = self._held.get(key_id)
+        if held is None:
+            raise _refused()
+        return self._living(held)
+
+    def _living(self, held: _Held) -> Caller:
         if held.expires_at <= self._clock():
             raise UnauthenticatedError("Khóa đã hết hạn.", "The key has expired.", code="key-expired")
         return held.caller
+
+    def _check_fresh(self) -> None:
+        """Raise UnavailableError while this process cannot hear of revocations."""
+        if time.monotonic() > self._fresh_until:
+            raise UnavailableError(
+                "Chưa xác minh được khóa: không đọc được cơ sở dữ liệu.",
+                "Keys cannot be verified: the database cannot be read.",
+                1,
+                code="identity-stale",
+            )
 
     # --- keeping fresh --------------------------------------------------------------------------------------
 
