@@ -8,6 +8,7 @@ changed database row cannot lengthen, widen or move an approval. The subjects of
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -65,15 +66,24 @@ def sign(
     tiers: tuple[str, ...],
     valid_from: float,
     days: int,
+    until: float | None = None,
+    statements: Sequence[Mapping[str, str]] = (),
 ) -> Approval:
-    """Sign that `entry`'s digest set may serve in `tiers` for `days` from `valid_from` (seconds since 1970)."""
+    """Sign that `entry`'s digest set may serve in `tiers` for `days` from `valid_from` (seconds since 1970).
+
+    `until` ends it earlier (a waiver that it stands on); `statements` names what each person signed: its `sha256`,
+    `role`, `person` and `key_id`.
+    """
     start = datetime.fromtimestamp(valid_from, UTC).replace(microsecond=0)
+    end = int((start + timedelta(days=days)).timestamp())
     predicate: dict[str, Any] = {
         "id": f"apr_{secrets.token_hex(12)}", "decision": "approve", "kind": kind, "role": role, "person": person,
         "model": {"name": entry.name, "version": entry.version}, "tiers": list(tiers),
-        "valid_from": int(start.timestamp()), "valid_until": int((start + timedelta(days=days)).timestamp()),
+        "valid_from": int(start.timestamp()), "valid_until": end if until is None else min(end, int(until)),
         "policy_version": POLICY_VERSION,
     }  # fmt: skip
+    if statements:
+        predicate["statements"] = [dict(statement) for statement in statements]
     text = signer.sign(asdict(entry.digests), APPROVAL_TYPE, predicate)
     return read(text, Trust((signer.public,), (signer.public,)), entry)
 
@@ -121,4 +131,5 @@ def _parse(text: str, statement: Statement) -> Approval:
         valid_until=datetime.fromtimestamp(predicate["valid_until"], UTC),
         signer=str(predicate["person"]),
         verified=True,
+        statements=tuple(str(statement["sha256"]) for statement in predicate.get("statements", ())),
     )

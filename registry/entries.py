@@ -1,9 +1,9 @@
 """A model version as the registry vouches for it: digests, stage, approval.
 
-The life of a model is data (LEGAL_MOVES, GOVERNANCE 4.2): stores, API and tests read the same table. Stopping is
-one step from anywhere that serves; starting takes every step. A bootstrap approval (the evaluation installation
-signing its own bundled models, tiers T0 and T1 only) skips the shadow period and is named `bootstrap` wherever it
-shows.
+The life of a model is data (LEGAL_MOVES, GOVERNANCE 4.2): stores, API and tests read the same table; who may make which
+move under which guards stands in `registry.rules`. Stopping is one step from anywhere that serves; starting takes
+every step. Tiers T0 and T1 may skip shadow and canary (DIRECT_MOVES), T2 and T3 never. A bootstrap approval is the
+evaluation installation signing its own bundled models of T0 and T1; it is named `bootstrap` wherever it shows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from enum import StrEnum
 from typing import Literal
 
 TIERS = ("T0", "T1", "T2", "T3")
-BOOTSTRAP_TIERS = ("T0", "T1")
+DIRECT_TIERS = ("T0", "T1")
+BOOTSTRAP_TIERS = DIRECT_TIERS
 BOOTSTRAP_DAYS = 90
 
 
@@ -27,6 +28,7 @@ class Stage(StrEnum):
     IN_REVIEW = "in_review"
     APPROVED = "approved"
     SHADOW = "shadow"
+    CANARY = "canary"
     SERVING = "serving"
     SUSPENDED = "suspended"
     EXPIRED = "expired"
@@ -36,20 +38,25 @@ class Stage(StrEnum):
 
 
 _S = Stage
+_ENDS = frozenset({_S.SUSPENDED, _S.EXPIRED, _S.REVOKED})
 LEGAL_MOVES: Mapping[Stage, frozenset[Stage]] = {
     _S.DRAFT: frozenset({_S.CHECKING, _S.REVOKED}),
     _S.CHECKING: frozenset({_S.IN_REVIEW, _S.DRAFT, _S.REVOKED}),
     _S.IN_REVIEW: frozenset({_S.APPROVED, _S.DRAFT, _S.REJECTED, _S.REVOKED}),
-    _S.APPROVED: frozenset({_S.SHADOW, _S.SUSPENDED, _S.EXPIRED, _S.REVOKED}),
-    _S.SHADOW: frozenset({_S.SERVING, _S.APPROVED, _S.SUSPENDED, _S.EXPIRED, _S.REVOKED}),
-    _S.SERVING: frozenset({_S.SUSPENDED, _S.EXPIRED, _S.REVOKED, _S.RETIRED}),
-    _S.SUSPENDED: frozenset({_S.SERVING, _S.EXPIRED, _S.REVOKED, _S.RETIRED}),
-    _S.EXPIRED: frozenset({_S.IN_REVIEW, _S.REVOKED, _S.RETIRED}),
+    _S.APPROVED: frozenset({_S.SHADOW}) | _ENDS,
+    _S.SHADOW: frozenset({_S.CANARY, _S.APPROVED}) | _ENDS,
+    _S.CANARY: frozenset({_S.SERVING, _S.SHADOW, _S.APPROVED}) | _ENDS,
+    _S.SERVING: frozenset({_S.RETIRED}) | _ENDS,
+    _S.SUSPENDED: frozenset({_S.SERVING, _S.CANARY, _S.SHADOW, _S.APPROVED, _S.EXPIRED, _S.REVOKED, _S.RETIRED}),
+    _S.EXPIRED: frozenset({_S.CHECKING, _S.IN_REVIEW, _S.REVOKED, _S.RETIRED}),
     _S.REJECTED: frozenset(),
     _S.REVOKED: frozenset(),
     _S.RETIRED: frozenset(),
 }
-BOOTSTRAP_MOVES: Mapping[Stage, frozenset[Stage]] = {_S.APPROVED: frozenset({_S.SERVING})}
+DIRECT_MOVES: Mapping[Stage, frozenset[Stage]] = {
+    _S.APPROVED: frozenset({_S.CANARY, _S.SERVING}),
+    _S.SHADOW: frozenset({_S.SERVING}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,9 @@ class Digests:
 class Approval:
     """A signed statement that a digest set may serve in some tiers for some time.
 
-    Every field is read from the signed statement (a DSSE envelope as JSON text). `verified` is computed when the
-    entry is loaded: signature good, signer known, digests equal to those of the files as they are now.
+    `statements` are the digests of what each person signed (kind `review`). Every field is read from the signed
+    statement (a DSSE envelope as JSON text). `verified` is computed when the entry is loaded: signature good, signer
+    known, digests equal to those of the files as they are now.
     """
 
     id: str
@@ -82,6 +90,7 @@ class Approval:
     valid_until: datetime
     signer: str
     verified: bool
+    statements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +98,8 @@ class Entry:
     """One version of one model.
 
     `is_default` lists the tasks whose default model it is; `reason` says why the last move was made, or why the
-    approval does not hold.
+    approval does not hold. `percent` is the share of calls that its shadow or canary takes; `sunset` is when it ends,
+    as announced at `deprecated_at`; `authors` are the subjects who made it.
     """
 
     name: str
@@ -106,6 +116,10 @@ class Entry:
     reason: str | None
     created_at: datetime
     is_default: tuple[str, ...] = ()
+    percent: int = 0
+    deprecated_at: datetime | None = None
+    sunset: datetime | None = None
+    authors: frozenset[str] = frozenset()
 
     @property
     def reference(self) -> str:
@@ -113,9 +127,14 @@ class Entry:
         return f"{self.name}@{self.version}"
 
 
+def legal_moves(entry: Entry) -> frozenset[Stage]:
+    """Where the table allows this entry to go."""
+    legal = LEGAL_MOVES[entry.stage]
+    if entry.tier not in DIRECT_TIERS:
+        return legal
+    return legal | DIRECT_MOVES.get(entry.stage, frozenset())
+
+
 def may_move(entry: Entry, to: Stage) -> bool:
     """Whether the table allows this move for this entry."""
-    if to in LEGAL_MOVES[entry.stage]:
-        return True
-    bootstrap = entry.approval is not None and entry.approval.kind == "bootstrap"
-    return bootstrap and to in BOOTSTRAP_MOVES.get(entry.stage, frozenset())
+    return to in legal_moves(entry)

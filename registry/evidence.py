@@ -3,7 +3,7 @@
     <folder>/artifact/        manifest.json and the weights        → artifact (every byte held against the manifest)
     <folder>/card.json        the dossier                          → card
     <folder>/evaluation.json  the evaluation record                → evaluation
-    the card's bias report, or why there is none                   → bias_report
+    <folder>/bias.json         the bias report; without the file: what the card says of it   → bias_report
     the card's datasets with their digests                         → data
     what is served: name, version, kind, tasks, tenant, tier …     → serving (from the entry, so a changed row shows)
     registry.policy                                                → policy
@@ -28,7 +28,7 @@ from registry.card_values import field_of, value_of
 from registry.entries import Digests, Entry
 from registry.policy import POLICY_DIGEST
 
-ARTIFACT, CARD, EVALUATION = "artifact", "card.json", "evaluation.json"
+ARTIFACT, CARD, EVALUATION, BIAS = "artifact", "card.json", "evaluation.json", "bias.json"
 TRUST_SECONDS = 3_600.0
 
 
@@ -39,6 +39,7 @@ class Evidence:
     artifact: Artifact
     card: dict[str, Any]
     evaluation: dict[str, Any]
+    bias: dict[str, Any] | None = None
 
 
 def read_evidence(folder: Path) -> Evidence:
@@ -51,6 +52,7 @@ def read_evidence(folder: Path) -> Evidence:
     except OSError as error:
         raise _unreadable(folder) from error
     card, evaluation = read_document(folder / CARD), read_document(folder / EVALUATION)
+    bias = read_document(folder / BIAS) if (folder / BIAS).exists() else None
     same = (artifact.name, artifact.version) == (card.get("name"), card.get("version"))
     about = evaluation.get("model")
     measured = about.get("artifact_digest") if isinstance(about, dict) else None
@@ -60,7 +62,7 @@ def read_evidence(folder: Path) -> Evidence:
             f"The card or the evaluation of {artifact.name} is not about the stored artefact.",
             code="evidence-mismatch",
         )
-    return Evidence(artifact, card, evaluation)
+    return Evidence(artifact, card, evaluation, bias)
 
 
 def digests_of(evidence: Evidence, entry: Entry) -> Digests:
@@ -73,7 +75,7 @@ def digests_of(evidence: Evidence, entry: Entry) -> Digests:
         artifact=evidence.artifact.digest,
         card=digest(evidence.card),
         evaluation=digest(evidence.evaluation),
-        bias_report=digest(field_of(evidence.card, "fairness.bias_report")),
+        bias_report=digest(evidence.bias or field_of(evidence.card, "fairness.bias_report")),
         data=digest(field_of(evidence.card, "data.datasets")),
         serving=digest(serving),
         policy=POLICY_DIGEST,

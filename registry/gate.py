@@ -33,19 +33,23 @@ OPEN = Verdict(True, "open", ())
 
 def may_serve(entry: Entry, at: float) -> Verdict:
     """Whether `entry` may answer at `at` (seconds since 1970, UTC)."""
+    if entry.stage is Stage.SERVING and holds(entry, at):
+        return OPEN
+    lacking = _lacking(entry, at)
+    return Verdict(False, lacking[0], tuple(lacking))
+
+
+def holds(entry: Entry, at: float) -> bool:
+    """Whether the entry's approval is good now, whatever its stage: shadow and canary ask this."""
     approval = entry.approval
-    if (
-        entry.stage is Stage.SERVING
-        and approval is not None
+    return (
+        approval is not None
         and approval.verified
         and approval.valid_from.timestamp() <= at < approval.valid_until.timestamp()
         and entry.tier in approval.tiers
         and approval.digests == entry.digests
         and (approval.kind == "review" or _bootstrap_holds(entry))
-    ):
-        return OPEN
-    lacking = _lacking(entry, at)
-    return Verdict(False, lacking[0], tuple(lacking))
+    )
 
 
 def _bootstrap_holds(entry: Entry) -> bool:

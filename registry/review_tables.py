@@ -110,7 +110,7 @@ statements = Table(
     Column("name", String(64), nullable=False),
     Column("version", String(16), nullable=False),
     Column("round", Integer, nullable=False),
-    Column("review", String(64), ForeignKey("reviews.id"), nullable=False),
+    Column("review", String(64), ForeignKey("reviews.id"), nullable=True),
     Column("subject", String(64), nullable=False),
     Column("role", String(32), nullable=False),
     Column("sha256", String(71), nullable=False, comment="of the statement's text; the approval lists it"),

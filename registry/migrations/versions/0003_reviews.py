@@ -158,7 +158,7 @@ def _signatures() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("version", sa.String(length=16), nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
-        sa.Column("review", sa.String(length=64), nullable=False),
+        sa.Column("review", sa.String(length=64), nullable=True),
         sa.Column("subject", sa.String(length=64), nullable=False),
         sa.Column("role", sa.String(length=32), nullable=False),
         sa.Column(
