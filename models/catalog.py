@@ -22,6 +22,10 @@ KINDS = {
     "forecast.additive/1": "models.forecast.additive:Additive",
     "anomaly.series/1": "models.anomaly.series:SeriesDetector",
     "tabular.anomaly/1": "models.tabular.detector:TableDetector",
+    "onnx.tensor/1": "models.onnx.tensor:OnnxGraph",
+    "onnx.text-classify/1": "models.onnx.text:OnnxClassifier",
+    "onnx.tabular/1": "models.onnx.table:OnnxTableDetector",
+    "safetensors.layers/1": "models.tabular.layers:DenseLayers",
 }
 
 

@@ -34,10 +34,12 @@ class Measurement:
 class Model(ABC, Generic[Item, Options, Output]):
     """A model that answers one or more tasks.
 
-    `tasks` are the wire names of what it answers (`segment`, `topics`, `forecast`, …).
+    `tasks` are the wire names of what it answers (`segment`, `topics`, `forecast`, …). `steady`: its time depends on
+    the size of what it is given and on nothing else; one whose data decides how long it runs is not.
     """
 
     tasks: ClassVar[tuple[str, ...]]
+    steady: bool = True
 
     @classmethod
     @abstractmethod
