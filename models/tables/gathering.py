@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import math
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import numpy as np
 
+from models.tables.grid import cell_name
 from models.tables.guess import frequency_of
-from models.tables.observing import Observation
+from models.tables.observing import Figure
 from models.timeline import arrange
 from models.values import Measure, Series
 
@@ -31,30 +35,63 @@ class TableSeries:
 _Key = tuple[str, str | None, str | None, str | None, str]
 
 
-def gather(observations: Iterable[Observation]) -> list[TableSeries]:
-    """The series that the figures make, in the order of their first figure.
+class _Line:
+    """The figures of one series as they come; a point takes three numbers, its names are made when it is told."""
+
+    __slots__ = ("columns", "periods", "rows", "sheets", "values")
+
+    def __init__(self) -> None:
+        self.periods: list[str] = []
+        self.values = array("d")
+        self.rows = array("l")
+        self.columns = array("i")
+        self.sheets: list[tuple[int, str]] = []
+        """From which point on the figures stand on which sheet."""
+
+    def add(self, figure: Figure, sheet: str) -> None:
+        """Take a figure."""
+        if not self.sheets or self.sheets[-1][1] is not sheet:
+            self.sheets.append((len(self.periods), sheet))
+        self.periods.append(figure.period)
+        self.values.append(math.nan if figure.value is None else figure.value)
+        self.rows.append(figure.row)
+        self.columns.append(figure.column)
+
+    def cells(self) -> Iterator[str]:
+        """Where each figure stands: `sheet!B7`."""
+        ends = [start for start, _ in self.sheets[1:]] + [len(self.rows)]
+        for (start, sheet), end in zip(self.sheets, ends, strict=True):
+            for row, column in zip(self.rows[start:end], self.columns[start:end], strict=True):
+                yield f"{sheet}!{cell_name(row, column)}"
+
+
+def gather(tables: Iterable[tuple[str, Iterable[Figure]]]) -> Iterator[TableSeries]:
+    """The series that the figures of some sheets make, in the order of their first figure.
 
     Of several figures for one period the last one stands. Periods of different length are different series.
     """
-    groups: defaultdict[_Key, list[Observation]] = defaultdict(list)
-    for seen in observations:
-        groups[seen.series, seen.place, seen.measure, seen.unit, frequency_of(seen.period)].append(seen)
-    return [_series(key, found) for key, found in groups.items()]
+    lines: defaultdict[_Key, _Line] = defaultdict(_Line)
+    frequency = cache(frequency_of)
+    for sheet, figures in tables:
+        for figure in figures:
+            key = (figure.series, figure.place, figure.measure, figure.unit, frequency(figure.period))
+            lines[key].add(figure, sheet)
+    for key in list(lines):
+        yield _series(key, lines.pop(key))
 
 
-def _series(key: _Key, found: list[Observation]) -> TableSeries:
+def _series(key: _Key, found: _Line) -> TableSeries:
     name, place, measure, unit, frequency = key
-    periods = [seen.period for seen in found]
+    periods = found.periods
     if frequency == "D" and _monthly(periods):
         frequency = "M"
         periods = [period[:7] for period in periods]
     if frequency == "H":
         frequency = _clocked(periods)
-    values = np.array([np.nan if seen.value is None else seen.value for seen in found], dtype=np.float64)
-    line = arrange(periods, values, frequency)
+    line = arrange(periods, np.array(found.values, dtype=np.float64), frequency)
     cells: list[str | None] = [None] * len(line.values)
-    for at, seen in zip(line.index.tolist(), found, strict=True):
-        cells[at] = f"{seen.sheet}!{seen.cell}"
+    for at, cell in zip(line.index.tolist(), found.cells(), strict=True):
+        cells[at] = cell
     known: Measure | None = measure  # type: ignore[assignment]
     series = Series(name, line.values, line.axis, measure=known, unit=unit, place=place)
     return TableSeries(name, place, series, tuple(cells), measure, unit)

@@ -19,7 +19,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from models.tables.alphabets import is_syllable, tcvn3, vni
@@ -75,28 +75,25 @@ def convert(sheet: Sheet, beside: Evidence | None = None) -> tuple[Sheet, Conver
 
     `beside` is what the other sheets of the workbook say; it decides where this one is too short to tell.
     """
-    found = gather(sheet)
-    if beside is not None and not found.words:
-        found = replace(beside, unicode=found.unicode)
-    composed = tuple(tuple(_composed(value) for value in row) for row in sheet.rows)
-    rows = _rewritten(composed, found) if found.words else composed
-    if rows != composed:
-        done: Conversion = "mixed" if found.unicode else found.font
-    else:
-        done = "nfc" if composed != sheet.rows else "none"
-    return (replace(sheet, rows=rows) if rows != sheet.rows else sheet), done
+    return _converted(sheet, foreign_texts(sheet), beside)
 
 
 def convert_all(sheets: Sequence[Sheet]) -> list[tuple[Sheet, Conversion]]:
     """Every sheet of a workbook, each with what the others say about it."""
-    parts = [gather(sheet) for sheet in sheets]
+    texts = [foreign_texts(sheet) for sheet in sheets]
+    parts = [evidence_of(found) for found in texts]
     whole = Evidence(*(sum(column) for column in zip(*map(astuple, parts), strict=True)))
-    return [convert(sheet, whole) for sheet in sheets]
+    return [_converted(sheet, found, whole) for sheet, found in zip(sheets, texts, strict=True)]
 
 
-def gather(sheet: Sheet) -> Evidence:
-    """What the sheet's words say."""
-    words = Counter(word for row in sheet.rows for value in row for word in _words(value))
+def foreign_texts(sheet: Sheet) -> frozenset[str]:
+    """The different texts of a sheet that are not plain ASCII: all that a conversion may touch."""
+    return frozenset(value for row in sheet.rows for value in row if type(value) is str and not value.isascii())
+
+
+def evidence_of(texts: Iterable[str]) -> Evidence:
+    """What the words of these texts say, each different word once."""
+    words = {found for text in texts for found in _WORD.findall(text) if not found.isascii()}
     score: Counter[str] = Counter()
     for word in words:
         votes = {font: vote(word, font) for font in ("tcvn3", "vni")}
@@ -104,6 +101,17 @@ def gather(sheet: Sheet) -> Evidence:
         score["foreign"] += set(votes.values()) == {"odd"} and not _SIGNS.search(word)
         score["unicode"] += _UNICODE.search(word) is not None and is_syllable(word)
     return Evidence(score["tcvn3"], score["vni"], score["unicode"], score["foreign"])
+
+
+def _converted(sheet: Sheet, texts: frozenset[str], beside: Evidence | None) -> tuple[Sheet, Conversion]:
+    found = evidence_of(texts)
+    if beside is not None and not found.words:
+        found = replace(beside, unicode=found.unicode)
+    composed = _composed(sheet.rows, texts)
+    rows = _rewritten(composed, found) if found.words and texts else composed
+    if rows != composed:
+        return replace(sheet, rows=rows), "mixed" if found.unicode else found.font
+    return (sheet, "none") if composed is sheet.rows else (replace(sheet, rows=composed), "nfc")
 
 
 @lru_cache(maxsize=65_536)
@@ -118,37 +126,37 @@ def vote(word: str, font: Font) -> Vote:
     return "against" if before else "odd"
 
 
-def _words(value: CellValue) -> Iterable[str]:
-    if isinstance(value, str) and not value.isascii():
-        yield from (found[0] for found in _WORD.finditer(value) if not found[0].isascii())
-
-
-def _composed(value: CellValue) -> CellValue:
-    if not isinstance(value, str) or unicodedata.is_normalized("NFC", value):
-        return value
-    return unicodedata.normalize("NFC", value)
+def _composed(rows: tuple[Row, ...], texts: Iterable[str]) -> tuple[Row, ...]:
+    """The rows with their texts in NFC: the same object where all are."""
+    loose = {text: unicodedata.normalize("NFC", text) for text in texts if not unicodedata.is_normalized("NFC", text)}
+    if not loose:
+        return rows
+    return tuple(tuple(loose.get(value, value) if type(value) is str else value for value in row) for row in rows)
 
 
 def _rewritten(rows: tuple[Row, ...], found: Evidence) -> tuple[Row, ...]:
     """The rows with every cell read that its words, its column or its sheet give to the font."""
     font = found.font
-    leaning: dict[int, bool] = {}
     whole = found.unicode == 0 or found.words > found.unicode
+    leaning: dict[int, bool] = {}
+    says = cache(lambda text: _says(text, font, found))
+    read = cache(lambda text, inside: _read(text, font, inside))
     done: list[Row] = []
     for row in rows:
-        cells: list[CellValue] = []
+        cells: list[CellValue] | None = None
         for column, value in enumerate(row):
-            if isinstance(value, str) and _LATIN.search(value):
-                says = _says(value, font, found)
-                if says is not None:
-                    leaning[column] = says
-                inside = leaning.get(column, whole)
-                cells.append(value if says is False else _read(value, font, inside))
-            else:
-                if isinstance(value, str) and _UNICODE.search(value):
-                    leaning[column] = False
-                cells.append(value)
-        done.append(tuple(cells))
+            if type(value) is not str or value.isascii():
+                continue
+            if _LATIN.search(value):
+                said = says(value)
+                if said is not None:
+                    leaning[column] = said
+                if said is not False:
+                    cells = list(row) if cells is None else cells
+                    cells[column] = read(value, leaning.get(column, whole))
+            elif _UNICODE.search(value):
+                leaning[column] = False
+        done.append(row if cells is None else tuple(cells))
     return tuple(done)
 
 

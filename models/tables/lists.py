@@ -7,8 +7,11 @@ telephone and tax numbers) stay text. Records whose place is the country, or who
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import islice
+from operator import itemgetter
+from typing import NamedTuple
 
 from models.places.gazetteer import Division
 from models.places.names import find_place, vintage_of
@@ -17,7 +20,7 @@ from models.tables.dates import read_time, time_column
 from models.tables.grid import CellValue, Row, Sheet, cell_name
 from models.tables.guess import Open, frequency_of
 from models.tables.numbers import POINT_GROUPS, decide
-from models.tables.observing import SEPARATOR, Observation, read_value
+from models.tables.observing import SEPARATOR, Figure, read_value
 from models.tables.periods import Period
 from models.tables.phrases import plain, tidy
 from models.tables.shape import Column, Coverage, Marker, RowCounts, Table
@@ -72,7 +75,7 @@ def _column(sheet: Sheet, header: int, index: int, still: Open) -> Column:
     timed = time_column(name, probe)
     if timed is not None:
         if timed.unsure:
-            timed = time_column(name, cells) or timed
+            timed = time_column(name, dict.fromkeys(cells)) or timed
         if timed.unsure:
             still.unordered.append(index)
         return Column(index, name, "time", timed.type, date_order=timed.order)
@@ -131,10 +134,10 @@ def _one_place(columns: list[Column]) -> list[Column]:
 def _signs(sheet: Sheet, header: int, columns: Sequence[Column]) -> tuple[tuple[str, Marker], ...]:
     values = [column.index for column in columns if column.role == "value"]
     seen = {
-        row[index].strip()  # type: ignore[union-attr]
-        for row in sheet.rows[header + 1 :]
+        sign
+        for row in islice(sheet.rows, header + 1, None)
         for index in values
-        if isinstance(row[index], str) and kind_of(row[index]) == "marker"
+        if isinstance(cell := row[index], str) and (sign := cell.strip()).lower() in MARKERS
     }
     return tuple((sign, MARKERS[sign.lower()]) for sign in sorted(seen))  # type: ignore[misc]
 
@@ -142,12 +145,12 @@ def _signs(sheet: Sheet, header: int, columns: Sequence[Column]) -> tuple[tuple[
 def _covered(table: Table, rows: Sequence[Row]) -> Table:
     """Count the records and find the first and last period."""
     counts = {"data": 0, "total": 0, "subtotal": 0, "note": 0}
-    first = last = None
+    periods: set[str] = set()
     for record in _records(table, rows):
         counts[record.kind] += 1
         if record.kind == "data" and record.period is not None:
-            first = record.period if first is None or record.period < first else first
-            last = record.period if last is None or record.period > last else last
+            periods.add(record.period)
+    first, last = min(periods, default=None), max(periods, default=None)
     frequency = None if first is None else frequency_of(first)
     return Table(
         table.sheet, table.range, table.layout, table.header_rows, table.columns,
@@ -155,8 +158,7 @@ def _covered(table: Table, rows: Sequence[Row]) -> Table:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
+class _Record(NamedTuple):
     row: int
     kind: str
     period: str | None
@@ -164,35 +166,48 @@ class _Record:
     groups: tuple[str, ...]
 
 
+_Known = tuple[str, tuple[str | None, str | None], tuple[str, ...]]
+
+
 def _records(table: Table, rows: Sequence[Row]) -> Iterator[_Record]:
-    """Every record below the headings, with its kind."""
+    """Every record below the headings, with its kind; what different cells say is found out once."""
     times = [column for column in table.columns if column.role == "time"]
+    stamps = _picker([column.index for column in times])
+    labels = _picker([column.index for column in table.columns if column.role in ("group", "series")])
+    figures = _picker([column.index for column in table.columns if column.role == "value"])
     place = next((column.index for column in table.columns if column.role == "place"), None)
-    groups = [column.index for column in table.columns if column.role in ("group", "series")]
-    values = [column.index for column in table.columns if column.role == "value"]
     vintage = None if place is None else vintage_of({str(row[place]) for row in rows if row[place] is not None})
-    known: dict[CellValue, tuple[str, tuple[str | None, str | None]]] = {None: ("data", (None, None))}
-    periods: dict[tuple[CellValue, ...], str | None] = {}
     provinces = place is not None and _has_provinces(rows, place, vintage)
+    periods: dict[Row, str | None] = {}
+    known: dict[tuple[CellValue, Row], _Known] = {}
     for at in range(max(table.header_rows, default=0), len(rows)):
         row = rows[at]
-        if all(row[index] is None for index in values):
+        if not any(value is not None for value in figures(row)):
             if any(value is not None for value in row):
                 yield _Record(at, "note", None, (None, None), ())
             continue
-        stamp = tuple(row[column.index] for column in times)
+        stamp, name = stamps(row), (None if place is None else row[place], labels(row))
         if stamp not in periods:
             periods[stamp] = _period(stamp, times)
-        cell = None if place is None else row[place]
-        if cell not in known:
-            known[cell] = _placed(str(cell), vintage, provinces)
-        kind, where = known[cell]
-        names = tuple(tidy(str(row[index])) for index in groups if row[index] is not None)
-        if kind == "data" and any(_is_sum(name) for name in names):
-            kind = "total"
-        yield _Record(
-            at, kind if periods[stamp] is not None or kind != "data" else "note", periods[stamp], where, names
-        )
+        if name not in known:
+            known[name] = _named(*name, vintage, provinces)
+        period, (kind, where, groups) = periods[stamp], known[name]
+        yield _Record(at, "note" if period is None and kind == "data" else kind, period, where, groups)
+
+
+def _picker(indexes: Sequence[int]) -> Callable[[Row], Row]:
+    """How to take some cells of a row; always a tuple."""
+    if len(indexes) == 1:
+        (at,) = indexes
+        return lambda row: (row[at],)
+    return itemgetter(*indexes) if indexes else lambda _: ()
+
+
+def _named(cell: CellValue, labels: Row, vintage: Division | None, provinces: bool) -> _Known:
+    """What the place and the groups of a record make it."""
+    kind, where = ("data", (None, None)) if cell is None else _placed(str(cell), vintage, provinces)
+    groups = tuple(tidy(str(label)) for label in labels if label is not None)
+    return ("total" if kind == "data" and any(map(_is_sum, groups)) else kind), where, groups
 
 
 def _has_provinces(rows: Sequence[Row], place: int, vintage: Division | None) -> bool:
@@ -255,28 +270,40 @@ def _part(value: CellValue) -> int | None:
     return int(value) if isinstance(value, str) and value.strip().isdigit() else None
 
 
-def observe_list(index: int, table: Table, rows: Sequence[Row], *, totals: bool) -> Iterator[Observation]:
+def figures_of_list(table: Table, rows: Sequence[Row], *, totals: bool) -> Iterator[Figure]:
     """The figures of a list."""
     values = [column for column in table.columns if column.role == "value"]
     unit = next((column.index for column in table.columns if column.type == "unit"), None)
+    named = [_naming(column, alone=len(values) == 1) for column in values]
     signs = dict(table.markers)
     for record in _records(table, rows):
         if record.period is None or (record.kind != "data" and not (totals and record.kind != "note")):
             continue
         row = rows[record.row]
-        for column in values:
+        for column, name in zip(values, named, strict=True):
             cell = row[column.index]
             if cell is None:
                 continue
             value, marker = read_value(cell, column, signs)
             if value is None and marker is None:
                 continue
-            named = column.series or column.name
-            alone = record.groups and len(values) == 1 and _GENERIC.match(plain(named).replace("_", " "))
-            series = SEPARATOR.join(record.groups if alone else (*record.groups, named))
-            rated = tidy(str(row[unit])) if unit is not None and row[unit] is not None else column.unit
-            yield Observation(index, series, *record.place, record.period, column.measure, rated, value, marker,
-                              table.sheet, cell_name(record.row, column.index))  # fmt: skip
+            rated = column.unit if unit is None or row[unit] is None else tidy(str(row[unit]))
+            yield Figure(
+                name(record.groups), *record.place, record.period, column.measure, rated, value, marker, record.row,
+                column.index,
+            )  # fmt: skip
+
+
+def _naming(column: Column, *, alone: bool) -> Callable[[tuple[str, ...]], str]:
+    """How the series of a column is called: by the record's groups and its heading, unless that says nothing."""
+    heading = column.series or column.name
+    mute = alone and _GENERIC.match(plain(heading).replace("_", " ")) is not None
+
+    @cache
+    def name(groups: tuple[str, ...]) -> str:
+        return SEPARATOR.join(groups if groups and mute else (*groups, heading))
+
+    return name
 
 
 def is_list(table: Table) -> bool:

@@ -17,6 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from models.tables.grid import CellValue
@@ -34,8 +35,17 @@ MARKERS = frozenset(
 _SHARE = 0.8
 _FEW = 3
 _LONGEST = 64
+_BATCH = 65_536
 _SPACES = re.compile(r"(?<=\d)[ \u00a0\u2009\u202f'’](?=\d{3}(?!\d))")
-_SHAPE = re.compile(r"(\()?([+\-–−]?)\s*(\d[\d.,]*|[.,]\d+)\s*(%?)\s*(\))?[*]*")
+_POWER = re.compile(r"[eE][+-]\d{1,3}", re.ASCII)
+"""Programs write small and large numbers as 1.5e-05, always with a sign; `12E5` is a code."""
+_SHAPE = re.compile(rf"(\()?([+\-–−]?)\s*(\d[\d.,]*|[.,]\d+)(?:{_POWER.pattern})?\s*(%?)\s*(\))?[*]*")
+_QUICK = re.compile(r"[+-]?(\d{1,30})(?:([.,])(\d{1,30}))?", re.ASCII)
+_PLAIN: dict[NumberForm, re.Pattern[str]] = {
+    COMMA_GROUPS: re.compile(r"-?\d{1,30}(?:\.\d{1,30})?", re.ASCII),
+    POINT_GROUPS: re.compile(r"-?\d{1,30}(?:,\d{1,30})?", re.ASCII),
+}
+"""The most frequent ways to write a number, for the quick way through a million cells."""
 _GROUPED = {s: re.compile(rf"\d{{1,3}}(?:{re.escape(s)}\d{{3}})+") for s in ".,"}
 _CODE_DIGITS = (9, 14)
 """Telephone numbers, identity cards and tax codes have so many digits, all cells the same number of them."""
@@ -63,15 +73,14 @@ class Tally:
 
     def add(self, cells: Iterable[CellValue]) -> Tally:
         """Take more cells of the column into account."""
-        for cell in cells:
-            if isinstance(cell, bool) or cell is None:
-                self.counts["text"] += cell is not None
-            elif isinstance(cell, int | float):
-                self.counts["native"] += 1
-            elif isinstance(cell, str):
-                self._add_text(cell.strip())
-            else:
-                self.counts["text"] += 1
+        rest = iter(cells)
+        while batch := list(islice(rest, _BATCH)):
+            for text, seen in Counter(cell for cell in batch if isinstance(cell, str)).items():
+                self._add_text(text.strip(), seen)
+            others = [cell for cell in batch if cell is not None and not isinstance(cell, str)]
+            native = sum(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in others)
+            self.counts["native"] += native
+            self.counts["text"] += len(others) - native
         return self
 
     def decide(self) -> NumberColumn:
@@ -86,26 +95,31 @@ class Tally:
         form, ambiguous = self._form()
         return NumberColumn(kind, form, ambiguous and kind == "number", numbers, others)
 
-    def _add_text(self, text: str) -> None:
+    def _add_text(self, text: str, seen: int) -> None:
         if not text or text in MARKERS:
             return
-        digits = _digits(text)
+        quick = _QUICK.fullmatch(text)
+        digits = _digits(text) if quick is None else text.lstrip("+-")
         if digits is None:
-            self.counts["text"] += 1
-            return
-        if digits.isdigit():
-            self.counts["plain"] += 1
-            self.counts["leading zero"] += len(digits) > 1 and digits[0] == "0"
-            self.counts["from a thousand"] += len(digits) > 3
-            if digits == text:
-                self.lengths[len(digits)] += 1
-            return
-        self.counts["written"] += 1
-        said = _said(digits, spaced=bool(_SPACES.search(text)))
-        if said is None:
-            self.open_signs["." if "." in digits else ","] += 1
+            self.counts["text"] += seen
+        elif digits.isdigit():
+            self._add_whole(digits, seen, bare=digits == text)
         else:
-            self.votes[said] += 1
+            self.counts["written"] += seen
+            said = _said(digits, spaced=quick is None and bool(_SPACES.search(text)))
+            if said is None:
+                self.open_signs["." if "." in digits else ","] += seen
+            else:
+                self.votes[said] += seen
+
+    def _add_whole(self, digits: str, seen: int, *, bare: bool) -> None:
+        self.counts["plain"] += seen
+        if len(digits) > 1 and digits[0] == "0":
+            self.counts["leading zero"] += seen
+        if len(digits) > 3:
+            self.counts["from a thousand"] += seen
+        if bare:
+            self.lengths[len(digits)] += seen
 
     def _are_codes(self, written: int) -> bool:
         if self.counts["written"] or not written or self.counts["native"] or self.counts["text"] > written:
@@ -140,8 +154,9 @@ def decide(cells: Iterable[CellValue]) -> NumberColumn:
 def parse(text: str, form: NumberForm | None) -> float | None:
     """The number that a text means in a form; None for what is no number in it. `12 %` is 12, `(3)` is −3."""
     text = text.strip()
-    if len(text) > _LONGEST:
-        return None
+    quick = plainly(text, form)
+    if quick is not None:
+        return quick
     digits = _digits(text)
     if digits is None:
         return None
@@ -151,13 +166,21 @@ def parse(text: str, form: NumberForm | None) -> float | None:
         return None
     if sign and not fraction:
         return None
-    value = float(f"{whole.replace(groups, '') or '0'}.{fraction or '0'}")
+    power = _POWER.search(text)
+    value = float(f"{whole.replace(groups, '') or '0'}.{fraction or '0'}{power[0] if power else ''}")
     negative = text[0] in "-–−(" or text[:2] == "(-"
     return None if math.isinf(value) else -value if negative else value
 
 
+def plainly(text: str, form: NumberForm | None) -> float | None:
+    """The number where nothing but digits, a minus and the sign of fractions is written; None says nothing."""
+    if _PLAIN[form or POINT_GROUPS].fullmatch(text) is None:
+        return None
+    return float(text if form == COMMA_GROUPS else text.replace(",", "."))
+
+
 def _digits(text: str) -> str | None:
-    """Digits and their signs only: without sign, per cent, brackets and groups set apart by spaces."""
+    """Digits and their signs only: without sign, power, per cent, brackets and groups set apart by spaces."""
     if len(text) > _LONGEST:
         return None
     found = _SHAPE.fullmatch(_SPACES.sub("", text))

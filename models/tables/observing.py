@@ -1,15 +1,20 @@
-"""A reading applied to its file: every figure with its series, place, period, measure and cell."""
+"""A reading applied to its file: every figure with its series, place, period, measure and cell.
+
+Decision: a figure is a plain tuple with the numbers of its row and column while it is on its way to a series, because a
+file has a million of them; an `Observation`, with the names of sheet and cell, is what a person looks at.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from models.tables.blocks import MARKERS, kind_of_text
 from models.tables.body import BodyRow, body_rows
 from models.tables.grid import CellValue, Row, cell_name
 from models.tables.guess import headline
-from models.tables.numbers import parse
+from models.tables.numbers import parse, plainly
 from models.tables.phrases import is_number, plain, tidy
 from models.tables.shape import Column, Table
 from models.tables.units import is_percent, is_ratio, measure_of_words
@@ -35,7 +40,26 @@ class Observation:
     cell: str
 
 
-def observe_grid(index: int, table: Table, rows: tuple[Row, ...], *, totals: bool) -> Iterator[Observation]:
+class Figure(NamedTuple):
+    """One figure on its way; `row` and `column` count from 0."""
+
+    series: str
+    place: str | None
+    place_name: str | None
+    period: str
+    measure: str | None
+    unit: str | None
+    value: float | None
+    marker: str | None
+    row: int
+    column: int
+
+    def seen(self, table: int, sheet: str) -> Observation:
+        """The figure for people to look at."""
+        return Observation(table, *self[:8], sheet, cell_name(self.row, self.column))
+
+
+def figures_of_grid(table: Table, rows: tuple[Row, ...], *, totals: bool) -> Iterator[Figure]:
     """The figures of a table whose headings or rows carry the periods."""
     base = headline(table.title) or table.sheet
     values = [column for column in table.columns if column.role == "value"]
@@ -56,10 +80,9 @@ def observe_grid(index: int, table: Table, rows: tuple[Row, ...], *, totals: boo
                 continue
             unit = _unit(body, column, units)
             measure = _measure(body, column, unit)
-            yield Observation(
-                index, _name(base, body, column, measure), body.place.code if body.place else None,
-                body.place.name if body.place else None, period, measure, unit, value, marker,
-                table.sheet, cell_name(body.row, column.index),
+            yield Figure(
+                _name(base, body, column, measure), body.place.code if body.place else None,
+                body.place.name if body.place else None, period, measure, unit, value, marker, body.row, column.index,
             )  # fmt: skip
 
 
@@ -100,6 +123,9 @@ def read_value(cell: CellValue, column: Column, signs: Mapping[str, str]) -> tup
         return (number, None) if number == number and abs(number) != float("inf") else (None, None)
     if not isinstance(cell, str):
         return None, None
+    quick = plainly(cell, column.number_format)
+    if quick is not None:
+        return quick, None
     text = tidy(cell)
     kind = kind_of_text(text)
     if kind == "marker":

@@ -1,4 +1,4 @@
-"""From a workbook to how it was understood: `read`, and with it `observe`, `gather`, `correct` and the wire form.
+"""From a workbook to how it was understood: `read`, and with it `observe`, `series_of`, `correct` and the wire form.
 
 Decision: the first guess is kept whole, with what is open in it as questions; nothing is asked that the file answers,
 and nothing is guessed in silence.
@@ -17,16 +17,16 @@ from models.tables.gathering import TableSeries, gather
 from models.tables.grid import Row, Sheet, Workbook
 from models.tables.guess import FileDate, Guess, guess_table
 from models.tables.legacy import convert_all
-from models.tables.lists import guess_list, is_list, observe_list
-from models.tables.observing import Observation, observe_grid
+from models.tables.lists import figures_of_list, guess_list, is_list
+from models.tables.observing import Figure, Observation, figures_of_grid
 from models.tables.phrases import is_number, plain, tidy
 from models.tables.questions import ask, warn
 from models.tables.shape import Caution, Conversion, Question, Reading, Sampled, Table
 from models.tables.wire import reading_from_dict, reading_to_dict
 
 __all__ = [
-    "Observation", "Question", "Reading", "Table", "TableSeries", "apply_pattern", "correct", "fingerprint", "gather",
-    "observe", "read", "reading_from_dict", "reading_to_dict",
+    "Observation", "Question", "Reading", "Table", "TableSeries", "apply_pattern", "correct", "fingerprint", "observe",
+    "read", "reading_from_dict", "reading_to_dict", "series_of",
 ]  # fmt: skip
 
 _SAMPLE = 4
@@ -77,24 +77,36 @@ def _figures(sheet: Sheet) -> int:
 
 def _sampled(table: Table, sheet: Sheet) -> Table:
     found: list[Sampled] = []
-    for seen in _figures_of(0, table, sheet.rows, totals=False):
+    for figure in _figures_of(table, sheet.rows, totals=False):
+        seen = figure.seen(0, table.sheet)
         found.append(Sampled(seen.cell, seen.series, seen.place_name, seen.period, seen.value))
         if len(found) == _SAMPLE:
             break
     return replace(table, sample=tuple(found))
 
 
-def _figures_of(index: int, table: Table, rows: tuple[Row, ...], *, totals: bool) -> Iterator[Observation]:
-    return (observe_list if is_list(table) else observe_grid)(index, table, rows, totals=totals)
+def _figures_of(table: Table, rows: tuple[Row, ...], *, totals: bool) -> Iterator[Figure]:
+    return (figures_of_list if is_list(table) else figures_of_grid)(table, rows, totals=totals)
 
 
 def observe(reading: Reading, workbook: Workbook, *, totals: bool = False) -> Iterator[Observation]:
     """Every figure of a file as the reading understands it; with `totals` also the rows that are set apart."""
+    for index, table, figures in _tables_of(reading, workbook, totals=totals):
+        yield from (figure.seen(index, table.sheet) for figure in figures)
+
+
+def series_of(reading: Reading, workbook: Workbook) -> Iterator[TableSeries]:
+    """The series that a file's figures make, in the order of their first figure, one at a time."""
+    return gather((table.sheet, figures) for _, table, figures in _tables_of(reading, workbook, totals=False))
+
+
+def _tables_of(reading: Reading, workbook: Workbook, *, totals: bool) -> Iterator[tuple[int, Table, Iterator[Figure]]]:
+    """Every table of a reading with its place among them and its figures."""
     names = {table.sheet for table in reading.tables}
     rows = {sheet.name: sheet.rows for sheet, _ in convert_all(workbook.sheets) if sheet.name in names}
     for index, table in enumerate(reading.tables):
         if table.sheet in rows:
-            yield from _figures_of(index, table, rows[table.sheet], totals=totals)
+            yield index, table, _figures_of(table, rows[table.sheet], totals=totals)
 
 
 def _confidence(guesses: list[Guess], questions: int) -> float:

@@ -6,8 +6,9 @@ figures then are is `models.tables`' word alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,10 @@ from models.tables.reading import (
     TableSeries,
     apply_pattern,
     fingerprint,
-    gather,
-    observe,
     read,
     reading_from_dict,
     reading_to_dict,
+    series_of,
 )
 from registry.objects import Objects
 
@@ -67,14 +67,15 @@ def open_file(objects: Objects, facts: Facts) -> Opened:
     return Opened(workbook, reading)
 
 
-def series_of_file(opened: Opened) -> list[TableSeries]:
-    """The series of a file. Raises InvalidInputError (`no-series`) when it holds none."""
-    found = gather(observe(opened.reading, opened.workbook))
-    if not found:
+def series_of_file(opened: Opened) -> Iterator[TableSeries]:
+    """The series of a file, one at a time. Raises InvalidInputError (`no-series`) when it holds none."""
+    found = series_of(opened.reading, opened.workbook)
+    first = next(found, None)
+    if first is None:
         raise InvalidInputError.at(
             "/input/file_id",
             "Không tìm thấy chuỗi số liệu theo thời gian trong tệp; hãy kiểm tra cách đọc.",
             "The file holds no series over time; look at its reading.",
             code="no-series",
         )
-    return found
+    return chain([first], found)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, Protocol
@@ -196,7 +196,7 @@ def _groups(items: Iterator[Sent], pace: float) -> Iterator[list[Sent]]:
         yield group
 
 
-def _from_tables(series: Sequence[TableSeries]) -> Iterator[Sent]:
+def _from_tables(series: Iterable[TableSeries]) -> Iterator[Sent]:
     """The series of a file; made unique by what they are (place, unit, measure), so that events keep their ids."""
     taken: dict[str, int] = {}
     for one in series:

@@ -3,7 +3,7 @@ from datetime import date, datetime
 import pytest
 
 from models.tables.cells import Workbook
-from models.tables.reading import correct, gather, observe, read
+from models.tables.reading import correct, observe, read, series_of
 from tests.models.tables.sheets import book, sheet
 
 
@@ -91,7 +91,7 @@ def test_times_of_day_make_a_series_of_half_hours():
         [datetime(2024, 1, 1, 1 + at // 2, 30 * (at % 2)), 1.0 * at] for at in range(6)
     ]
     workbook = book(sheet("A", cells))
-    (series,) = gather(observe(read(workbook), workbook))
+    (series,) = series_of(read(workbook), workbook)
     assert series.series.axis.frequency.code == "30min"
     assert list(series.series.values) == [0, 1, 2, 3, 4, 5]
 
@@ -99,7 +99,7 @@ def test_times_of_day_make_a_series_of_half_hours():
 def test_days_that_stand_for_months_make_a_monthly_series():
     cells = [["Ngày", "Số ca"], [date(2024, 1, 31), 1.0], [date(2024, 2, 29), 2.0], [date(2024, 4, 30), 4.0]]
     workbook = book(sheet("A", cells))
-    (series,) = gather(observe(read(workbook), workbook))
+    (series,) = series_of(read(workbook), workbook)
     assert series.series.axis.frequency.unit == "M"
     assert series.cells == ("A!B2", "A!B3", None, "A!B4")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from models.tables.reading import Reading, fingerprint, gather, observe, read
+from models.tables.reading import Reading, fingerprint, observe, read, series_of
 from tests.models.tables.sheets import PROVINCES, book, bulletin, rows, sheet, yearbook
 
 
@@ -202,7 +202,7 @@ May (%) | 102 | 105
 
 def test_figures_become_series_beside_their_cells():
     workbook = yearbook()
-    found = gather(observe(read(workbook), workbook))
+    found = list(series_of(read(workbook), workbook))
     assert len(found) == 2 * len(PROVINCES)
     first = found[0]
     assert (first.name, first.place, first.series.axis.start[:7]) == ("SXH / Mắc", "01", "2011-01")
