@@ -132,21 +132,22 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict:
 def compare_shares(tallies: Sequence[Tally], rule: Rule, harm: Harm = "low") -> list[Comparison]:
     """Every group against all the others pooled; harm is a low share of hits (recall) or a high one (false alarms)."""
     hits, n = sum(one.hits for one in tallies), sum(one.n for one in tallies)
-    found = []
-    for one in tallies:
-        mine, rest = (one.hits, one.n), (hits - one.hits, n - one.n)
-        pair = (rest, mine) if harm == "low" else (mine, rest)
+    return [
+        compare_two(one, Tally("", hits - one.hits, n - one.n), rule, len(tallies), harm) for one in tallies
+    ]  # fmt: skip
 
-        def interval(level: float, pair: tuple[tuple[float, float], tuple[float, float]] = pair) -> tuple[float, float]:
-            return newcombe(pair[0], pair[1], level)
 
-        values = (one.hits / one.n if one.n else math.nan, rest[0] / rest[1] if rest[1] else math.nan)
-        p = difference_p(mine, rest)
-        if not one.n or not rest[1]:
-            found.append(_unknown(one.group, one.n, values))
-            continue
-        found.append(_judged(one.group, one.n, values, interval, rule, len(tallies), p, harm))
-    return found
+def compare_two(mine: Tally, rest: Tally, rule: Rule, groups: int, harm: Harm = "low") -> Comparison:
+    """One group against another; `groups` is how many such comparisons the axis makes."""
+    pair = (mine.hits, mine.n), (rest.hits, rest.n)
+    values = (mine.hits / mine.n if mine.n else math.nan, rest.hits / rest.n if rest.n else math.nan)
+    if not mine.n or not rest.n:
+        return _unknown(mine.group, mine.n, values)
+
+    def interval(level: float) -> tuple[float, float]:
+        return newcombe(pair[1], pair[0], level) if harm == "low" else newcombe(pair[0], pair[1], level)
+
+    return _judged(mine.group, mine.n, values, interval, rule, groups, difference_p(*pair), harm)
 
 
 def compare_to_nominal(tallies: Sequence[Tally], nominal: float, rule: Rule, harm: Harm = "low") -> list[Comparison]:
@@ -255,31 +256,53 @@ def cluster_sums(parts: Floats, draws: int = DRAWS, seed: int = 0) -> Floats:
 
 
 def compare_ratios(
-    names: Sequence[str], numerators: Floats, denominators: Floats, counts: Sequence[int], rule: Rule,
-    harm: Harm = "low", *, logarithm: bool = False, seed: int = 0,
-) -> list[Comparison]:  # fmt: skip
+    names: Sequence[str],
+    numerators: Floats,
+    denominators: Floats,
+    counts: Sequence[int],
+    rule: Rule,
+    harm: Harm = "low",
+    *,
+    logarithm: bool = False,
+    nominal: float | None = None,
+    compared: int | None = None,
+    seed: int = 0,
+) -> list[Comparison]:
     """Groups by a ratio of sums (coverage over steps, word F1, WAPE): each against the others pooled.
 
     Both arrays have shape (clusters, groups): what each cluster adds to each group. With `logarithm` deficits are of
-    logarithms, for figures whose margin is a ratio.
+    logarithms, for figures whose margin is a ratio. A `nominal` value (on that scale) stands in place of the others;
+    `compared` is K where the axis makes more comparisons.
     """
     draws = cluster_sums(np.stack([numerators, denominators]).transpose(1, 2, 0), seed=seed)
     sums = np.stack([numerators.sum(0), denominators.sum(0)], axis=-1)
     found = []
     for at, name in enumerate(names):
-        mine, rest = sums[at], sums.sum(0) - sums[at]
-        drawn_rest = draws.sum(1) - draws[:, at]
-        value, reference = _ratio(mine, logarithm), _ratio(rest, logarithm)
-        spread = _ratio(draws[:, at], logarithm) - _ratio(drawn_rest, logarithm)
-        kept = spread[np.isfinite(spread)]
-        error = float(kept.std(ddof=1)) if len(kept) > DRAWS // 2 else math.nan
+        value, drawn = float(_ratio(sums[at], logarithm)), _ratio(draws[:, at], logarithm)
+        reference = nominal
+        if reference is None:
+            reference = float(_ratio(sums.sum(0) - sums[at], logarithm))
+            drawn = drawn - _ratio(draws.sum(1) - draws[:, at], logarithm)
         clusters = int((denominators[:, at] > 0).sum())
-        found.append(
-            compare_estimates(
-                name, counts[at], (float(value), float(reference)), error, clusters, rule, len(names), harm
-            )
-        )  # fmt: skip
+        values, held = (value, reference), compared or len(names)
+        found.append(compare_estimates(name, counts[at], values, _spread(drawn), clusters, rule, held, harm))
     return found
+
+
+def _spread(drawn: Floats) -> float:
+    """The standard deviation over draws; NaN where most draws had no case of the group."""
+    kept = drawn[np.isfinite(drawn)]
+    return float(kept.std(ddof=1)) if len(kept) > DRAWS // 2 else math.nan
+
+
+def compare_paired_ratios(
+    group: str, before: Floats, after: Floats, rule: Rule, groups: int, seed: int = 0
+) -> Comparison:  # fmt: skip
+    """The same cases as they were and changed, by ratios of sums; both arrays have shape (cases, 2)."""
+    draws = cluster_sums(np.stack([before, after], axis=1), seed=seed)
+    lost = _ratio(draws[:, 0], False) - _ratio(draws[:, 1], False)
+    values = float(_ratio(after.sum(0), False)), float(_ratio(before.sum(0), False))
+    return compare_estimates(group, len(before), values, _spread(lost), len(before), rule, groups)
 
 
 def _ratio(sums: Floats, logarithm: bool) -> Floats:

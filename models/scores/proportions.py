@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import ndtri
 from scipy.stats import beta, binomtest
 
@@ -95,7 +96,7 @@ def difference_p(first: tuple[float, float], second: tuple[float, float]) -> flo
     return math.erfc(abs(h1 / n1 - h2 / n2) / error / math.sqrt(2)) if error > 0 else 1.0
 
 
-def holm(p_values: Floats) -> Floats:
+def holm(p_values: npt.ArrayLike) -> Floats:
     """Adjusted p-values by Holm (1979): those below α hold together at level α."""
     p = np.asarray(p_values, np.float64)
     order = np.argsort(p, kind="stable")
@@ -105,7 +106,7 @@ def holm(p_values: Floats) -> Floats:
     return adjusted
 
 
-def benjamini_hochberg(p_values: Floats) -> Floats:
+def benjamini_hochberg(p_values: npt.ArrayLike) -> Floats:
     """Adjusted p-values by Benjamini and Hochberg (1995): of those below q at most a share q is expected false."""
     p = np.asarray(p_values, np.float64)
     order = np.argsort(-p, kind="stable")

@@ -60,6 +60,11 @@ def _law(data: Datasets, quick: bool) -> Iterator[tuple[str, bool]]:
 
 
 @cache
+def decrees(data: Datasets, *, quick: bool) -> list[str]:
+    """The held-back decrees alone."""
+    return [text for text, held in _law(data, quick) if held]
+
+
 def _bare(piece: str) -> str:
     """Without marks; a mark that stands alone is itself."""
     return strip_diacritics(piece) or piece
