@@ -27,7 +27,8 @@ from registry.card_text import render_markdown
 from registry.card_values import GAPS, is_speed, value_of
 
 __all__ = [
-    "SCHEMA", "Finding", "assemble", "control_tier", "digest", "lint", "render_markdown", "render_page", "value_of",
+    "SCHEMA", "Finding", "assemble", "control_tier", "digest", "lint", "render_markdown", "render_page", "skill",
+    "value_of",
 ]  # fmt: skip
 
 SCHEMA = "model-dossier/1"
@@ -123,7 +124,7 @@ def _facts(
         "interface.api_version": "v1",
         "evaluation.metrics": [dict(row) for row in rows if not is_speed(row["name"])],
         "evaluation.baselines": [dict(row) for row in evaluation.get("baselines", ())],
-        "evaluation.skill_vs_baseline": _skill(rows, evaluation.get("baselines", ())),
+        "evaluation.skill_vs_baseline": skill(rows, evaluation.get("baselines", ())),
         "fairness.bias_report": {"not_evaluated": BIAS_PENDING},
         "operation.incidents": [],
     }
@@ -132,20 +133,25 @@ def _facts(
     return facts
 
 
-def _skill(metrics: Sequence[Mapping[str, Any]], baselines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def skill(metrics: Sequence[Mapping[str, Any]], baselines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """For every baseline row the model's figure beside it: same name, data and slice."""
-    ours = {(row["name"], row["dataset"], row["slice"]): row["value"] for row in metrics}
+    ours = {_measured(row): row["value"] for row in metrics if "value" in row}
     pairs = []
     for row in baselines:
-        key = (row["name"], row["dataset"], row["slice"])
-        if key in ours:
+        key = _measured(row)
+        if key in ours and "value" in row:
             pairs.append(
                 {
-                    "name": row["name"], "dataset": row["dataset"], "slice": row["slice"], "baseline": row["baseline"],
+                    "name": key[0], "dataset": key[1], "slice": key[2], "baseline": row.get("baseline"),
                     "baseline_value": row["value"], "value": ours[key],
                 }
             )  # fmt: skip
     return pairs
+
+
+def _measured(row: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """What a figure is of: its name, data and slice."""
+    return row.get("name"), row.get("dataset"), row.get("slice")
 
 
 def control_tier(card: Mapping[str, Any]) -> str:
