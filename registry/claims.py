@@ -351,6 +351,13 @@ def silence(database: Database, executor: str, at: datetime) -> float | None:
     return None if last is None else (at - last).total_seconds()
 
 
+def touch(database: Database, executor: str) -> None:
+    """Write something that changes nothing. Raises UnavailableError when nobody can write; then silence is no sign."""
+    with database.write() as connection:
+        mine = executors.c.id == executor
+        connection.execute(update(executors).where(mine).values(started_at=executors.c.started_at))
+
+
 def _held(claim: Claim) -> ColumnElement[bool]:
     return and_(jobs.c.id == claim.id, jobs.c.fence == claim.fence, jobs.c.state == "running")
 

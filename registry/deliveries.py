@@ -4,6 +4,9 @@ Decision: a delivery is a row, written in the transaction of the event it tells 
 happened is told even when everything stops right after it. Whoever takes due rows first pushes their time forward by
 `LEASE`: a sender that dies in the middle costs a late repetition, never a lost message. The receiver knows repetitions
 by `webhook-id`.
+
+Decision: a tenant's signing secret is kept sealed (registry.lockbox). After a rotation the secret before signs beside
+its successor until the overlap ends, so that no receiver has to change at the very moment.
 """
 
 from __future__ import annotations
@@ -19,11 +22,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from models.errors import ConflictError, NotFoundError
 from registry.database import Database
+from registry.lockbox import Lockbox
 from registry.names import new_id
 from registry.tables import deliveries, webhooks
 
 LEASE: Final = timedelta(seconds=60)
 SECRET_BYTES: Final = 32
+LONGEST_OVERLAP: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +51,30 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A tenant's signing secret and the inner addresses that the operator allowed it."""
+    """A tenant's signing secret and the inner addresses that the operator allowed it.
+
+    `previous` is the secret before, which signs too until `previous_until`.
+    """
 
     secret: bytes
     allowed: Sequence[str]
     updated_at: datetime
+    previous: bytes | None = None
+    previous_until: datetime | None = None
+
+    @property
+    def secrets(self) -> list[bytes]:
+        """The secrets that sign now, the newest first."""
+        return [self.secret] if self.previous is None else [self.secret, self.previous]
 
 
 class Deliveries:
     """The deliveries of the installation. Every method is one short transaction."""
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        """`clock` tells seconds since 1970."""
+    def __init__(self, database: Database, lockbox: Lockbox, clock: Callable[[], float]) -> None:
+        """`lockbox` seals the secrets; `clock` tells seconds since 1970."""
         self._database = database
+        self._lockbox = lockbox
         self._clock = clock
 
     def due(self, most: int = 20) -> list[Delivery]:
@@ -130,30 +146,56 @@ class Deliveries:
         """A tenant's secret and allow-list; the secret is made when it is first asked for."""
         with self._database.read() as connection:
             row = connection.execute(select(webhooks).where(webhooks.c.tenant == tenant)).one_or_none()
-        return self._keep(tenant) if row is None else Hook(row.secret, row.allowed, row.updated_at)
+        if row is None or len(row.secret) == SECRET_BYTES:
+            return self._keep(tenant)
+        return self._hook(row)
 
-    def rotate(self, tenant: str) -> Hook:
-        """Give a tenant a new secret; what is still to be sent is signed with it."""
-        return self._keep(tenant, secret=secrets.token_bytes(SECRET_BYTES))
+    def rotate(self, tenant: str, overlap: timedelta = timedelta()) -> Hook:
+        """Give a tenant a new secret; the one before signs beside it until the overlap is over."""
+        until = self._now() + min(overlap, LONGEST_OVERLAP)
+        return self._keep(tenant, lambda row: {
+            "secret": self._sealed(tenant, secrets.token_bytes(SECRET_BYTES)),
+            "previous": row.secret if overlap else None, "previous_until": until if overlap else None,
+        })  # fmt: skip
 
     def allow(self, tenant: str, allowed: Collection[str]) -> Hook:
         """Set the inner addresses that a tenant's webhooks may go to."""
-        return self._keep(tenant, allowed=list(allowed))
+        return self._keep(tenant, lambda row: {"allowed": list(allowed)})
 
-    def _keep(self, tenant: str, **changes: Any) -> Hook:
-        now = self._now()
+    def _keep(self, tenant: str, change: Callable[[Row[Any]], Mapping[str, Any]] | None = None) -> Hook:
+        """Make the tenant's row where there is none, seal a secret that an older version kept open, then change it."""
+        now, mine = self._now(), webhooks.c.tenant == tenant
         new = sqlite.insert if self._database.path is not None else postgresql.insert
-        fresh = {"tenant": tenant, "secret": secrets.token_bytes(SECRET_BYTES), "allowed": [], "updated_at": now}
+        sealed = self._sealed(tenant, secrets.token_bytes(SECRET_BYTES))
+        fresh = {"tenant": tenant, "secret": sealed, "allowed": [], "updated_at": now}
         with self._database.write() as connection:
-            connection.execute(new(webhooks).values(fresh | changes).on_conflict_do_nothing())
-            if changes:
-                values = {**changes, "updated_at": now}
-                connection.execute(update(webhooks).where(webhooks.c.tenant == tenant).values(values))
-            row = connection.execute(select(webhooks).where(webhooks.c.tenant == tenant)).one()
-            return Hook(row.secret, row.allowed, row.updated_at)
+            connection.execute(new(webhooks).values(fresh).on_conflict_do_nothing())
+            row = connection.execute(select(webhooks).where(mine).with_for_update()).one()
+            if len(row.secret) == SECRET_BYTES:
+                connection.execute(update(webhooks).where(mine).values(secret=self._sealed(tenant, row.secret)))
+                row = connection.execute(select(webhooks).where(mine)).one()
+            if change is not None:
+                connection.execute(update(webhooks).where(mine).values({**change(row), "updated_at": now}))
+                row = connection.execute(select(webhooks).where(mine)).one()
+        return self._hook(row)
+
+    def _hook(self, row: Row[Any]) -> Hook:
+        """A row with its secrets opened. Raises IntegrityError when they were altered."""
+        secret = self._lockbox.open(row.secret, _purpose(row.tenant))
+        if row.previous_until is None or row.previous_until <= self._now():
+            return Hook(secret, row.allowed, row.updated_at)
+        previous = self._lockbox.open(row.previous, _purpose(row.tenant))
+        return Hook(secret, row.allowed, row.updated_at, previous, row.previous_until)
+
+    def _sealed(self, tenant: str, secret: bytes) -> bytes:
+        return self._lockbox.seal(secret, _purpose(tenant))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def _purpose(tenant: str) -> str:
+    return f"webhook {tenant}"
 
 
 def _set(connection: Connection, delivery_id: str, **values: Any) -> None:

@@ -3,6 +3,9 @@
 Decision: they run here and not in the worker, because a worker lives only while there are jobs, and a message may be
 due hours later. One indexed look a second costs nothing; several processes never take the same message (its time is
 pushed forward when it is taken).
+
+Decision: what a killed computation left in the object store (a draft, an output that no row owns) goes when it is a day
+old: nothing under way is that old without a row. The start sweeps all of it, but a platform may run for months.
 """
 
 from __future__ import annotations
@@ -23,8 +26,9 @@ from registry.deliveries import Deliveries, Delivery
 from registry.files import Files
 from registry.jobs import Jobs
 from registry.ledger import Ledger
+from registry.lockbox import Lockbox
 from registry.objects import Objects
-from registry.storage import Storage
+from registry.storage import Storage, owned
 from registry.tables import deliveries, jobs
 from services.retention import sweep
 from services.settings import Settings
@@ -33,6 +37,8 @@ from services.webhooks import Message, pause_after, send
 
 TICK_SECONDS: Final = 1.0
 SWEEP_SECONDS: Final = 60.0
+TIDY_SECONDS: Final = 3_600.0
+ORPHAN_SECONDS: Final = 86_400.0
 COUNT_SECONDS: Final = 5.0
 AT_ONCE: Final = 16
 STATES: Final = ("queued", "needs_input", "running", "succeeded", "failed", "cancelled")
@@ -45,17 +51,17 @@ class Chores:
     """The chores of one installation, in a thread. Several may run; each message is taken by one."""
 
     def __init__(
-        self, settings: Settings, database: Database, ledger: Ledger, telemetry: Telemetry,
+        self, settings: Settings, database: Database, ledger: Ledger, telemetry: Telemetry, lockbox: Lockbox,
         clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
-        """Keep the parts; nothing runs before `start`."""
+        """Keep the parts; `lockbox` opens the webhooks' secrets. Nothing runs before `start`."""
         self._database = database
         self._ledger = ledger
         self._clock = clock
-        storage, objects = Storage(database), Objects(settings.objects)
-        self._files = Files(database, objects, storage, clock)
-        self._jobs = Jobs(database, objects, storage, clock)
-        self._deliveries = Deliveries(database, clock)
+        storage, self._objects = Storage(database), Objects(settings.objects)
+        self._files = Files(database, self._objects, storage, clock)
+        self._jobs = Jobs(database, self._objects, storage, clock)
+        self._deliveries = Deliveries(database, lockbox, clock)
         self._counts: dict[tuple[str, str], int] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -86,6 +92,11 @@ class Chores:
         """Let go of what has passed its time; how much it was."""
         return sweep(self._database, self._files, self._jobs, self._ledger.note)
 
+    def tidy(self) -> int:
+        """Remove what nobody owns and nobody will; how much it was."""
+        old = self._clock() - ORPHAN_SECONDS
+        return self._objects.sweep(*owned(self._database), spare_after=old)
+
     def count(self) -> None:
         """Count jobs and messages by state, for the metrics."""
         found: dict[tuple[str, str], int] = {}
@@ -102,7 +113,7 @@ class Chores:
     async def _send(self, delivery: Delivery) -> None:
         hook = await asyncio.to_thread(self._deliveries.hook, delivery.tenant)
         message = Message(delivery.id, delivery.url, msgspec.json.encode(dict(delivery.body)))
-        outcome = await send(message, [hook.secret], int(self._clock()), hook.allowed)
+        outcome = await send(message, hook.secrets, int(self._clock()), hook.allowed)
         if outcome.delivered:
             await asyncio.to_thread(self._deliveries.delivered, delivery)
         else:
@@ -116,7 +127,10 @@ class Chores:
 
     def _run(self) -> None:
         last: dict[Callable[[], object], float] = {}
-        every = ((self.deliver, TICK_SECONDS), (self.count, COUNT_SECONDS), (self.sweep, SWEEP_SECONDS))
+        every = (
+            (self.deliver, TICK_SECONDS), (self.count, COUNT_SECONDS), (self.sweep, SWEEP_SECONDS),
+            (self.tidy, TIDY_SECONDS),
+        )  # fmt: skip
         while not self._stop.wait(TICK_SECONDS):
             for chore, seconds in every:
                 if time.monotonic() - last.get(chore, 0.0) >= seconds * 0.9:

@@ -163,6 +163,8 @@ def report(
 def webhooks(
     allow: Annotated[list[str] | None, typer.Option(help="Địa chỉ nội bộ được phép (người vận hành) | Allow")] = None,
     tenant: Annotated[str | None, typer.Option(help="Mã đơn vị | An organisation's id")] = None,
+    rotate: Annotated[bool, typer.Option(help="Thay khóa ký | Replace the secret")] = False,
+    overlap: Annotated[int, typer.Option(min=0, help="Giây cả hai khóa cùng ký | Seconds that both sign")] = 86_400,
     url: Url = "",
     key: KeyText = "",
     name: As = "province",
@@ -173,7 +175,7 @@ def webhooks(
         if tenant is not None:
             show_json(ai.allow_webhooks(tenant, allow or []))
             return
-        show_json(ai.webhook())
+        show_json(ai.rotate_webhook(overlap) if rotate else ai.webhook())
         rows = list(ai.deliveries(limit=50))
     show(rows, ("id", "event", "job_id", "state", "tries", "fault", "delivered_at"), as_json=False)
 

@@ -175,9 +175,9 @@ class JobMethods:
         """The secret that signs the organisation's webhooks, and the inner addresses it is allowed."""
         return object_of(self._line.get("/v1/webhooks"))
 
-    def rotate_webhook(self) -> dict[str, Any]:
-        """Replace the signing secret."""
-        return self._line.act("POST", "/v1/webhooks/rotate")
+    def rotate_webhook(self, overlap_seconds: int = 86_400) -> dict[str, Any]:
+        """Replace the signing secret; the one before signs too until the overlap ends."""
+        return self._line.act("POST", "/v1/webhooks/rotate", {"overlap_seconds": overlap_seconds})
 
     def deliveries(self, *, state: str | None = None, after: str | None = None, limit: int | None = None) -> Listing:
         """Webhook messages, newest first."""

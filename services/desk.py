@@ -114,7 +114,7 @@ def open_desk(house: House) -> Desk:
         house.telemetry.watch(name, {}, read)
     return Desk(
         objects=objects, storage=storage, files=files, readings=Readings(house.database, house.clock), jobs=jobs,
-        deliveries=Deliveries(house.database, house.clock), uploads=uploads, quarantine=Quarantine(mark),
+        deliveries=Deliveries(house.database, house.lockbox, house.clock), uploads=uploads, quarantine=Quarantine(mark),
         renderer=Renderer(objects.partial, mark), bounded=bounded,
         feed=feed, handles=house.handles, quota=house.quota, identity=house.identity,
     )  # fmt: skip

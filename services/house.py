@@ -27,6 +27,7 @@ from registry.checkpoints import Checkpointer
 from registry.database import Database
 from registry.founding import found
 from registry.ledger import Ledger
+from registry.lockbox import Lockbox
 from registry.objects import Objects
 from registry.signatures import PublicKey, Signer
 from registry.sql_store import SqlStore
@@ -48,6 +49,7 @@ from services.settings import Settings
 from services.telemetry import Telemetry
 from services.tenants import PLATFORM, load_tenants
 from services.tracking import Tracking
+from services.webhooks import lockbox
 
 FAMILY_TASKS: Final = {
     "nlp": frozenset({"segment", "topics", "classify", "diacritics"}),
@@ -79,6 +81,7 @@ class House:
     inference: Inference
     telemetry: Telemetry
     tracking: Tracking | None
+    lockbox: Lockbox
     chores: Chores | None = None
 
     def start(self) -> None:
@@ -143,7 +146,8 @@ def build_house(settings: Settings, family: str, clock: Callable[[], float] = ti
         idempotency=Idempotency(database, pepper, clock), store=store, handles=handles, ledger=ledger,
         recorder=recorder, inference=inference, telemetry=telemetry,
         tracking=Tracking(settings.home, settings.tracking_idle_seconds) if governs else None,
-        chores=Chores(settings, database, ledger, telemetry, clock) if governs else None,
+        lockbox=(box := lockbox(pepper)),
+        chores=Chores(settings, database, ledger, telemetry, box, clock) if governs else None,
     )  # fmt: skip
 
 

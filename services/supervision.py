@@ -4,7 +4,9 @@ Decision: no jobs, no worker. One look at the database twice a second costs noth
 client, would cost the idle platform a hundred megabytes.
 
 Decision: a worker that has work and gives no sign of life for three intervals is ended and replaced; what it held is
-taken over under another fence. A worker that dies at once is started again with growing pauses.
+taken over under another fence. While the database takes no writes (locked, disk full) nobody can give a sign, so no
+silence is counted: ending the worker would only throw away what it computed. A worker that dies at once is started
+again with growing pauses.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from models.errors import PlatformError
-from registry.claims import BEAT_SECONDS, SILENT_BEATS, needs_worker, silence
+from registry.claims import BEAT_SECONDS, SILENT_BEATS, needs_worker, silence, touch
 from registry.database import Database
 from services.processes import die_with_parent
 
@@ -49,7 +51,7 @@ class Keeper:
         self._log = log
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
-        self._started = self._not_before = 0.0
+        self._started = self._not_before = self._away = 0.0
         self._short_lives = 0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -96,9 +98,15 @@ class Keeper:
             process.wait(END_SECONDS)
 
     def _silent(self, now: float) -> bool:
-        """Whether the worker gave no sign of life for three intervals."""
+        """Whether the worker gave no sign of life for three intervals in which it could have."""
         quiet = silence(self._database, self._executor, datetime.fromtimestamp(self._clock(), UTC))
-        return quiet is not None and min(quiet, now - self._started) > BEAT_SECONDS * SILENT_BEATS
+        if quiet is None or quiet <= BEAT_SECONDS:
+            return False
+        try:
+            touch(self._database, self._executor)
+        except PlatformError:
+            self._away = time.monotonic()
+        return min(quiet, now - self._started, now - self._away) > BEAT_SECONDS * SILENT_BEATS
 
     def _buried(self, process: subprocess.Popen[bytes], now: float) -> None:
         """A worker that ended; one that died young, and not of its own will, makes the next one wait."""

@@ -3,8 +3,8 @@
 Decision: the message says that something happened and where to read it (ids, states, counts), never what was found:
 an address that was mistyped or taken over learns nothing, and the receiver asks with its own key.
 
-Decision: an organisation's signing secret is derived from the installation's pepper and a generation number, so none
-is stored. After a change both secrets sign for a day, as the standard foresees.
+Decision: an organisation's signing secret is random and kept sealed under a key made of the installation's pepper.
+After a change both secrets sign until the overlap ends, as the standard foresees.
 
 Decision: no redirects, no proxy of the environment, the resolved address is the one connected to
 (`services.addresses`), and the whole exchange is bounded in time and in bytes read.
@@ -19,23 +19,21 @@ import random
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 import httpx
 
 from models.errors import PlatformError
+from registry.lockbox import Lockbox
 from services.addresses import Resolve, Target, admit, parse_target, system_resolve
 
 SECONDS: Final = 15.0
 REPLY_BYTES: Final = 65_536
-OVERLAP: Final = timedelta(days=1)
 PAUSES: Final = (5.0, 60.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0)
 """Seconds before the second and each further try; after the last one a message is dead."""
 
 LONGEST_PAUSE: Final = 86_400.0
 GONE: Final = 410
-SECRET_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +59,9 @@ class Outcome:
         return self.word == "delivered"
 
 
-def secret_of(pepper: bytes, tenant: str, generation: int) -> bytes:
-    """An organisation's signing secret."""
-    return hmac.digest(pepper, f"webhook\0{tenant}\0{generation}".encode(), "sha256")[:SECRET_BYTES]
+def lockbox(pepper: bytes) -> Lockbox:
+    """What seals the signing secrets of an installation."""
+    return Lockbox(hmac.digest(pepper, b"webhook secrets", "sha256"))
 
 
 def secret_text(secret: bytes) -> str:

@@ -7,13 +7,13 @@ it is the operator's, who sees no content and submits no jobs.
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
 from models.errors import Note, NotFoundError
-from registry.deliveries import Deliveries, Delivery, Hook
+from registry.deliveries import LONGEST_OVERLAP, Deliveries, Delivery, Hook
 from services.addresses import parse_allowed
 from services.endpoints import Call, Endpoint, Parameter, Reply
 from services.identity import Identity
@@ -22,6 +22,7 @@ from services.roles import JOBS_WRITE, WEBHOOKS_MANAGE
 from services.routes.jobs import chosen
 from services.webhooks import secret_text
 
+OVERLAP_SECONDS: Final = 86_400
 STATES: Final = ("pending", "delivered", "dead")
 STATE: Final = Parameter("state", Note("Trạng thái", "State"), {"type": "string", "enum": list(STATES)})
 Entry = Annotated[str, Meta(min_length=1, max_length=260)]
@@ -42,13 +43,23 @@ class AllowedOut(Struct):
     updated_at: datetime
 
 
+class RotateIn(Struct, forbid_unknown_fields=True):
+    """How long the secret before signs beside its successor; nothing says a day."""
+
+    overlap_seconds: Annotated[int, Meta(ge=0, le=int(LONGEST_OVERLAP.total_seconds()))] = OVERLAP_SECONDS
+
+
 class HookOut(Struct):
-    """What a receiver needs: the secret of the signatures (Standard Webhooks 1.0), and what the operator allowed."""
+    """What a receiver needs: the secret of the signatures (Standard Webhooks 1.0), and what the operator allowed.
+
+    Until `previous_until` every message carries a second signature, by the secret before.
+    """
 
     request_id: str
     secret: str
     allowed: list[str]
     updated_at: datetime
+    previous_until: datetime | None
 
 
 class DeliveryOut(Struct, kw_only=True):
@@ -103,8 +114,9 @@ class WebhookRoutes:
                 summary=Note("Khóa ký thông báo", "The signing secret"), **own,
             ),
             Endpoint(
-                method="POST", path="/v1/webhooks/rotate", handler=self.rotate, response=HookOut,
-                event="webhook.rotate", summary=Note("Thay khóa ký thông báo", "Replace the signing secret"), **own,
+                method="POST", path="/v1/webhooks/rotate", handler=self.rotate, request=RotateIn, empty_allowed=True,
+                response=HookOut, event="webhook.rotate",
+                summary=Note("Thay khóa ký thông báo", "Replace the signing secret"), **own,
             ),
             Endpoint(
                 method="GET", path="/v1/webhooks/deliveries", handler=self.deliveries, response=DeliveryList,
@@ -131,9 +143,10 @@ class WebhookRoutes:
         call.query()
         return _hook(call, await asyncio.to_thread(self._deliveries.hook, call.who.tenant))
 
-    async def rotate(self, call: Call, body: None) -> Reply:
-        """Replace the secret; what is still to be sent is signed with the new one."""
-        return _hook(call, await asyncio.to_thread(self._deliveries.rotate, call.who.tenant))
+    async def rotate(self, call: Call, body: RotateIn) -> Reply:
+        """Replace the secret; until the overlap ends both sign what is sent."""
+        overlap = timedelta(seconds=body.overlap_seconds)
+        return _hook(call, await asyncio.to_thread(self._deliveries.rotate, call.who.tenant, overlap))
 
     async def deliveries(self, call: Call, body: None) -> Reply:
         """List the organisation's messages."""
@@ -170,7 +183,8 @@ class WebhookRoutes:
 
 
 def _hook(call: Call, hook: Hook) -> Reply:
-    return Reply(HookOut(call.request_id, secret_text(hook.secret), list(hook.allowed), hook.updated_at))
+    return Reply(HookOut(call.request_id, secret_text(hook.secret), list(hook.allowed), hook.updated_at,
+                         hook.previous_until))  # fmt: skip
 
 
 def _allowed(call: Call, tenant: str, hook: Hook) -> Reply:

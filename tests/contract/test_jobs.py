@@ -5,19 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from models.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from models.errors import ConflictError, IntegrityError, InvalidInputError, NotFoundError, UnavailableError
 from registry.claims import MOST_DEATHS, Claim, Claims, FenceLostError, PlannedChunk, needs_worker, silence
 from registry.database import Database
 from registry.deliveries import Deliveries
 from registry.files import Files
 from registry.job_rows import MOVES
 from registry.jobs import REPEATED, Job, Jobs, NewJob
+from registry.lockbox import Lockbox
 from registry.objects import Objects
 from registry.readings import Readings
 from registry.storage import Storage, owned
@@ -25,6 +26,7 @@ from registry.tables import deliveries as deliveries_table
 from registry.tables import executors, files, job_chunks, job_events, jobs, readings, storage, tenants, webhooks
 
 A, B = "ten_a", "ten_b"
+BOX = Lockbox(bytes(32))
 
 
 class Clock:
@@ -558,7 +560,7 @@ def test_a_silent_job_is_queued_again_under_another_workflow(
 def test_an_end_is_written_for_its_webhook_and_kept_until_it_is_delivered_or_dead(
     door: Jobs, claims: Claims, objects: Objects, database: Database, clock: Clock
 ):
-    outbox = Deliveries(database, clock)
+    outbox = Deliveries(database, BOX, clock)
     job, _ = door.create(new(webhook_url="https://example.vn/hook"))
     assert outbox.due() == []
     finished(claims, objects, planned(claims, objects, job))
@@ -585,9 +587,46 @@ def test_an_end_is_written_for_its_webhook_and_kept_until_it_is_delivered_or_dea
 
 
 def test_each_tenant_signs_with_its_own_secret(database: Database, clock: Clock):
-    outbox = Deliveries(database, clock)
+    outbox = Deliveries(database, BOX, clock)
     first = outbox.hook(A)
     assert outbox.hook(A) == first
     assert outbox.hook(B).secret != first.secret
     assert (outbox.allow(A, ["10.0.0.0/8"]).secret, outbox.hook(A).allowed) == (first.secret, ["10.0.0.0/8"])
     assert outbox.rotate(A).secret != first.secret
+
+
+def test_the_secret_before_signs_beside_its_successor_until_the_overlap_ends(database: Database, clock: Clock):
+    outbox = Deliveries(database, BOX, clock)
+    first = outbox.hook(A)
+    second = outbox.rotate(A, timedelta(hours=1))
+    assert second.secrets == [second.secret, first.secret]
+    assert second.previous_until is not None
+    assert outbox.allow(A, ["10.0.0.0/8"]).secrets == second.secrets
+    third = outbox.rotate(A, timedelta(hours=1))
+    assert third.secrets == [third.secret, second.secret]
+    clock.now += 3601
+    assert outbox.hook(A).secrets == [third.secret]
+    assert (outbox.hook(A).previous, outbox.hook(A).previous_until) == (None, None)
+    assert outbox.rotate(A).previous is None
+
+
+def test_secrets_are_kept_sealed_each_to_its_tenant(database: Database, clock: Clock):
+    outbox = Deliveries(database, BOX, clock)
+    secret, other = outbox.hook(A).secret, outbox.hook(B).secret
+    with database.read() as connection:
+        kept = dict(connection.execute(select(webhooks.c.tenant, webhooks.c.secret)).all())
+    assert secret not in kept[A]
+    with database.write() as connection:
+        connection.execute(update(webhooks).where(webhooks.c.tenant == A).values(secret=kept[B]))
+    with pytest.raises(IntegrityError) as refused:
+        outbox.hook(A)
+    assert refused.value.word == "secret-altered"
+    with pytest.raises(IntegrityError):
+        Deliveries(database, Lockbox(b"1" * 32), clock).hook(B)
+    with database.write() as connection:  # as a version before kept it
+        connection.execute(update(webhooks).where(webhooks.c.tenant == A).values(secret=secret))
+    assert outbox.hook(A).secret == secret
+    with database.read() as connection:
+        (sealed,) = connection.execute(select(webhooks.c.secret).where(webhooks.c.tenant == A)).one()
+    assert secret not in sealed
+    assert outbox.hook(B).secret == other

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -118,6 +120,40 @@ def test_a_silent_worker_with_work_is_ended(database: Database, tmp_path: Path, 
         assert frozen.pid not in (None, first)
     finally:
         frozen._end()
+
+
+def test_a_worker_that_cannot_give_a_sign_is_left_alone(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """While somebody holds the write lock no worker can write; soon after it, silence counts again."""
+    monkeypatch.setattr(supervision, "START_SECONDS", 0.1)
+    monkeypatch.setattr(supervision, "BEAT_SECONDS", 0.4)
+    accept(database, tmp_path)
+    Claims(database, Storage(database), time.time, "embedded").beat()
+    waiting = Keeper(
+        Database.open(f"sqlite:///{database.path}", busy_seconds=0.05), "embedded", SLEEPER, tmp_path / "worker.out"
+    )
+    try:
+        waiting.look()
+        first = waiting.pid
+        with closing(sqlite3.connect(str(database.path), isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            until = time.monotonic() + 3
+            while time.monotonic() < until:
+                waiting.look()
+                time.sleep(0.02)
+            assert waiting.pid == first
+            other.execute("ROLLBACK")
+        waiting.look()
+        assert waiting.pid == first
+        until = time.monotonic() + 10
+        while waiting.pid == first and time.monotonic() < until:
+            waiting.look()
+            time.sleep(0.02)
+        assert waiting.pid != first
+    finally:
+        waiting._end()
+        waiting._database.close()
 
 
 def test_closing_ends_the_worker(database: Database, tmp_path: Path):

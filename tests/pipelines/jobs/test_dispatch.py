@@ -8,8 +8,10 @@ import time
 import pytest
 
 from models.errors import UnavailableError
+from pipelines.jobs import dispatch
 from pipelines.jobs.dispatch import OF_A_TENANT, Dispatcher
 from registry.claims import Claims, Waiting
+from registry.storage import Storage
 from tests.pipelines.jobs.conftest import Shop
 
 
@@ -51,7 +53,7 @@ def test_a_workflow_that_is_over_is_followed_by_another(shop: Shop):
 def test_an_idle_worker_ends_by_itself_and_a_busy_one_does_not(shop: Shop):
     started = time.monotonic()
     dispatcher(shop, Starts(), idle_seconds=0.3).run()
-    assert 0.3 <= time.monotonic() - started < 3
+    assert time.monotonic() - started >= 0.3
     shop.new(count=1)
     busy = threading.Thread(target=dispatcher(shop, Starts(), idle_seconds=0.3).run)
     busy.start()
@@ -81,3 +83,29 @@ def test_an_outage_of_the_database_is_outlived(shop: Shop, monkeypatch: pytest.M
     shop.stopping.set()
     thread.join(3)
     assert len(starts.started) == 1
+
+
+def test_after_an_outage_everyone_has_time_to_give_a_sign_again(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(dispatch, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(dispatch, "ROUND_SECONDS", 0.02)
+    job = shop.new(count=1)
+    other = Claims(shop.database, Storage(shop.database), lambda: time.time() - 3600, "other")
+    assert other.claim(job.id, 1) is not None  # silent for an hour
+    away = iter([True] * 5)
+
+    def beat(self, *arguments):
+        if next(away, False):
+            raise UnavailableError("", "")
+        beaten.append(time.monotonic())
+        return []
+
+    beaten: list[float] = []
+    monkeypatch.setattr(Claims, "beat", beat)
+    thread = threading.Thread(target=dispatcher(shop, Starts()).run)
+    thread.start()
+    while shop.get(job).state == "running":
+        time.sleep(0.01)
+    shop.stopping.set()
+    thread.join(5)
+    assert time.monotonic() - beaten[0] > 0.2
+    assert len(beaten) >= 3

@@ -67,6 +67,7 @@ from services.quota import Quota
 from services.records import Recorder
 from services.settings import Settings
 from services.telemetry import Telemetry
+from services.webhooks import lockbox
 
 POISON = "poison"
 
@@ -379,5 +380,6 @@ def small_house(
         settings=settings, clock=clock, database=database, identity=identity, quota=quota,
         idempotency=Idempotency(database, pepper, clock), store=store, handles=handles, ledger=ledger,
         recorder=recorder, inference=inference, telemetry=telemetry, tracking=None,
+        lockbox=lockbox(pepper),
     )  # fmt: skip
     return Place(house, registry, read_keys(home), create_app(house, family), asyncio.Runner())
