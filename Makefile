@@ -9,9 +9,10 @@ PIP := $(BIN)/pip --disable-pip-version-check
 serve: $(VENV)/serve.stamp
 	@exec $(BIN)/aichung serve
 
+# A journey that fails is tried once more (and shown as `R`): real processes on a busy machine, started, starved, killed.
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -q -n 2 -m "not journey" tests
-	$(BIN)/python -m pytest -q -m journey tests/journeys
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --reruns 1 -m journey tests/journeys
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -29,8 +29,9 @@ T = TypeVar("T")
 
 
 def free_port() -> int:
-    """A port that nobody listens on, below the range of the derived windows."""
-    for port in range(8100 + os.getpid() % 300, 9000):
+    """A port that nobody listens on, below the derived windows; each worker of pytest has a range of its own."""
+    first = 8100 + 400 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in range(first + os.getpid() % 200, first + 400):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port
@@ -135,14 +136,16 @@ def environment(home: Path, port: int) -> dict[str, str]:
 SERVE = ("services.cli", "serve")
 
 
-def start(home: Path, port: int | None = None, command: tuple[str, ...] = SERVE, **variables: str) -> Platform:
-    """Run `aichung serve` (or another module that becomes the platform) and wait for its line."""
+def start(
+    home: Path, port: int | None = None, command: tuple[str, ...] = SERVE, checkout: Path = ROOT, **variables: str
+) -> Platform:
+    """Run `aichung serve` (or another module that becomes the platform) of a checkout and wait for its line."""
     port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with (home / "serve.out").open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command], cwd=ROOT, env={**environment(home, port), **variables},
+            [sys.executable, "-m", *command], cwd=checkout, env={**environment(home, port), **variables},
             stdout=out, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
     while f"AI Chung ready: http://127.0.0.1:{port}" not in (home / "serve.out").read_text():

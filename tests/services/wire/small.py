@@ -80,6 +80,7 @@ class Small(Model[Any, Any, Any]):
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
+        self.computed = 0
 
     @classmethod
     def open(cls, artifact: Artifact) -> Self:
@@ -94,6 +95,7 @@ class Small(Model[Any, Any, Any]):
     def compute(self, prepared: Any) -> Any:
         if self.seconds:
             time.sleep(self.seconds)
+        self.computed += len(prepared[0])
         return prepared
 
     def finish(self, computed: Any) -> list[Any]:
