@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from models.errors import Note
+from pipelines.results.parameters import asked
 from pipelines.results.values import JobResult
 from pipelines.results.wording import MEASURES, Language, label, pick
 
@@ -43,7 +44,7 @@ def _facts(result: JobResult, language: Language) -> Iterator[tuple[Note, Any]]:
     yield Note("Thẻ mô hình", "Model card"), model.get("card")
     approval = result.approval or {}
     yield Note("Phê duyệt", "Approval"), _said(approval, "id", "kind", "person", "valid_until")
-    yield Note("Tham số", "Parameters"), "; ".join(f"{name}: {value}" for name, value in result.parameters.items())
+    yield Note("Tham số", "Parameters"), asked(result.parameters, language)
 
 
 def _reading(reading: Mapping[str, Any], language: Language) -> Iterator[tuple[Note, Any]]:
