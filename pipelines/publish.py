@@ -2,8 +2,8 @@
 
 Decision: a model without a complete card is not published at all, so a gap shows while the trainer still sits in front
 of it. The human part is `model_cards/<name>/card.yaml`; the rendered card beside it is written from the card as
-published, never by hand. The evaluation installation's bootstrap approval is no review: the bias report stands as
-`not_evaluated` on every card until the review brings it.
+published, never by hand. The bias report stands as `not_evaluated` on a card until `aichung bias NAME` has put one
+beside it (`bias.json`); from then on every card of that artefact names its digest and its verdicts.
 
 Decision: a judgement is put right without training again (`rewrite_card`, `aichung train NAME --card-only`). Every fact
 of the run stays as recorded; the card gets another digest, so that whatever approved the old one no longer holds.
@@ -21,11 +21,12 @@ import yaml
 
 from models.artifact import Artifact
 from models.errors import Fault, InvalidInputError, NotFoundError
+from pipelines.bias.document import card_value, require_report
 from pipelines.provenance import ROOT
 from pipelines.recipes import Trained
 from registry.canonical import digest, read_document
 from registry.cards import assemble, lint, render_markdown, value_of
-from registry.evidence import read_evidence
+from registry.evidence import BIAS, read_evidence
 
 CARDS = ROOT / "model_cards"
 HUMAN = "card.yaml"
@@ -136,6 +137,8 @@ def _write(
         "seed": run["seed"], "parameters": dict(parameters), "notes": dict(notes),
     }  # fmt: skip
     document = assemble(human_part(artifact.name, cards), facts, evaluation, evaluation["datasets"], artifact)
+    if (folder / BIAS).exists():
+        document["fairness"]["bias_report"] = _bias_field(folder, artifact)
     tier = str(value_of(document, "classification.control_tier"))
     findings = lint(document, tier, artifact_digest=artifact.digest, others=_others(shelf, artifact.name))
     faults = [Fault("/" + f.field.replace(".", "/"), f.vi, f.en) for f in findings if f.blocking]
@@ -152,6 +155,17 @@ def _write(
     draft.replace(folder / CARD)
     remarks = tuple(f"{finding.field}: {finding.vi}" for finding in findings)
     return Card(artifact.name, document, digest(document), tier, remarks)
+
+
+def _bias_field(folder: Path, artifact: Artifact) -> dict[str, Any]:
+    """What the card says of the report beside it. Raises IntegrityError for a report of another artefact."""
+    report = read_document(folder / BIAS)
+    require_report(report, artifact)
+    run = report["run"]
+    return {
+        "value": card_value(report), "source": "auto", "by": f"aichung bias {artifact.name}", "at": run["at"],
+        "evidence": [digest(report)],
+    }  # fmt: skip
 
 
 def _others(shelf: Path, name: str) -> list[dict[str, Any]]:

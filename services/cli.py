@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "anomalies": ("services.cli_predict:detection", "Tìm bất thường trong tệp CSV | Find anomalies in a CSV file"),
     "audit": ("services.cli_audit:app", "Nhật ký: kiểm chứng, đọc, bằng chứng | Ledger: verify, read, prove"),
     "usage": ("services.cli_usage:app", "Mức sử dụng và chỉ số | Usage and figures"),
+    "bias": ("services.cli_bias:app", "Báo cáo thiên lệch của một mô hình | A model's bias report"),
     "train": ("services.cli_train:app", "Huấn luyện một mô hình đi kèm | Train a bundled model"),
     "data": ("services.cli_data:app", "Danh mục dữ liệu | The data catalogue"),
     "backup": ("services.cli_backup:backup_app", "Sao lưu bản cài đặt | Back up the installation"),

@@ -8,6 +8,7 @@ variation between diseases, and the reader judges.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -76,7 +77,7 @@ def _found(model: Model[Any, Any, Any], series: Sequence[Series], options: Anoma
 def _noise(series: Series) -> float:
     """A line's own spread from year to year."""
     change = series.values[12:] - series.values[:-12]
-    return max(float(np.nanstd(change)) / np.sqrt(2), 1.0)
+    return max(float(np.nanstd(change)) / math.sqrt(2), 1.0)
 
 
 def _recall(model: Model[Any, Any, Any], series: Sequence[Series], at: int) -> Bools:
@@ -107,10 +108,12 @@ def _clean_p_values(model: Model[Any, Any, Any], series: Sequence[Series]) -> li
     rng, made = np.random.default_rng(SEED), []
     for one in series:
         rows = one.values.reshape(-1, 12)
+        rows = rows[np.isfinite(rows).any(axis=1)]
         season = np.nanmedian(rows, axis=0)
         noise = (rows - season - np.nanmedian(rows - season, axis=1, keepdims=True)).ravel()
         kept = noise[np.isfinite(noise)]
-        drawn = np.tile(season, len(rows)) + rng.choice(kept, rows.size)
+        years = len(one.values) // 12
+        drawn = np.tile(np.nan_to_num(season), years) + rng.choice(kept, years * 12)
         made.append(replace(one, values=drawn, kind="real"))
     return [one.p_value[np.isfinite(one.p_value)] for one in _found(model, made, AnomalyOptions())]
 
@@ -171,8 +174,8 @@ def _lateness(division: Division, of: Any, delays: Floats, tier: str) -> Measure
         rows.append(_shown(group, int(mine.sum()), float(clock[mine].mean()), float(clock[~mine].mean()), p))
     title = Note("số tháng đến khi phát hiện mức tăng kéo dài", "months until a lasting rise is found")
     return Measure(
-        "months_to_detection", title, "accuracy", rule_for("accuracy", tier), "high", tuple(rows), "log-rank", "number",
-        confirmatory=False,
+        "months_to_detection", title, "accuracy", rule_for("accuracy", tier), "high", tuple(rows), "log-rank",
+        "number", confirmatory=False,
     )  # fmt: skip
 
 
@@ -180,15 +183,15 @@ def _uniform(division: Division, of: Any, clean: Sequence[Floats], tier: str) ->
     """How far p-values on clean series are from uniform: are scores comparable between groups."""
     rows = []
     for group in division.groups:
-        mine = np.concatenate([clean[at] for at in np.flatnonzero(of == group)])
+        mine = np.concatenate([clean[int(at)] for at in np.flatnonzero(of == group)])
         others = np.flatnonzero(of != group)
-        rest = np.concatenate([clean[at] for at in others]) if len(others) else mine
+        rest = np.concatenate([clean[int(at)] for at in others]) if len(others) else mine
         distance, p = uniformity(mine[:: max(1, len(mine) // 500)])
         rows.append(_shown(group, len(mine), distance, uniformity(rest[:: max(1, len(rest) // 5000)])[0], p))
     title = Note("khoảng cách KS của p-value trên số liệu sạch", "KS distance of p-values on clean series")
     return Measure(
-        "uniformity", title, "accuracy", rule_for("accuracy", tier), "high", tuple(rows), "Kolmogorov–Smirnov", "number",
-        confirmatory=False,
+        "uniformity", title, "accuracy", rule_for("accuracy", tier), "high", tuple(rows), "Kolmogorov–Smirnov",
+        "number", confirmatory=False,
     )  # fmt: skip
 
 
@@ -221,8 +224,10 @@ UNTESTED = (
     ),
     Untested(
         Note("Công sức rà soát, vòng phản hồi", "Reviewers' hours, feedback loop"),
-        Note("chưa vận hành; từ mức T2 phải rà soát ngẫu nhiên 5 % số không bị báo", "not in operation; from T2 a random "
-             "5 % of what is not flagged must be reviewed"),
+        Note(
+            "chưa vận hành; từ mức T2 phải rà soát ngẫu nhiên 5 % số không bị báo",
+            "not in operation; from T2 a random 5 % of what is not flagged must be reviewed",
+        ),
     ),
     Untested(
         Note("Kết nối mạng, dân số, cấp xã", "Connectivity, population, communes"),

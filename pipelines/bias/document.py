@@ -1,8 +1,9 @@
 """The bias report as a document: `bias.json` beside the card, and what the card says of it.
 
     {"schema": "bias-report/1", "model": {name, version, kind, artifact_digest}, "family": …, "tier": …,
-     "verdict": …, "margins": …, "run": {at, code_commit, environment_digest, quick}, "datasets": […], "lists": […],
-     "harms": […], "axes": [{id, title, verdict, labels, measures: […], matrix}], "untested": […], "facts": {…}}
+     "verdict": …, "verdict_by_axis": {id: …}, "margins": …, "run": {at, code_commit, environment_digest, quick, …},
+     "datasets": […], "lists": […], "harms": […], "axes": [{id, title, verdict, labels, measures: […], matrix}],
+     "untested": […], "facts": {…}}
 
 Decision: a measure's groups are rows under one list of column names, so that a report of a thousand rows stays small.
 Numbers are rounded to four digits; what is not known is null, never NaN. Below `SHOWN` cases a row says "<20" and
@@ -29,7 +30,6 @@ from pipelines.datasets import Datasets
 from registry.canonical import digest
 
 SCHEMA: Final = "bias-report/1"
-FILE: Final = "bias.json"
 COLUMNS: Final = (
     "group", "n", "value", "reference", "deficit", "low", "high", "upper95", "p", "verdict", "needed",
 )  # fmt: skip
@@ -50,6 +50,7 @@ def document(
         "family": findings.family,
         "tier": tier,
         "verdict": overall([axis.verdict for axis in axes if axis.confirmatory]).value,
+        "verdict_by_axis": {axis.id: axis.verdict.value for axis in axes if axis.confirmatory},
         "margins": VERSION,
         "run": dict(run),
         "datasets": [_dataset(data, id_) for id_ in findings.datasets],
@@ -179,7 +180,7 @@ def card_value(report: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "digest": digest(report), "family": report["family"], "verdict": report["verdict"],
         "margins": report["margins"],
-        "verdict_by_axis": {axis["id"]: axis["verdict"] for axis in report["axes"] if axis["verdict"]},
+        "verdict_by_axis": report["verdict_by_axis"],
         "failed": [
             f"{axis['id']}/{measure['metric']}: {', '.join(str(row[0]) for row in measure['rows'] if row[9] == 'FAIL')}"
             for axis in report["axes"]

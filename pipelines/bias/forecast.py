@@ -31,7 +31,7 @@ from pipelines.training.panels import M3, competition
 
 HORIZON, ORIGINS, SEASON = 6, 4, 12
 LEVELS = (0.1, 0.5, 0.9)
-BATCH = 50
+BATCH = 20
 PEERS = 10
 CLUSTERED = "bootstrap theo chuỗi, 2000 lượt, t Student | bootstrap over series, 2,000 draws, Student's t"
 COVERAGE = Note("độ phủ của khoảng 80 %", "coverage of the 80 % interval")

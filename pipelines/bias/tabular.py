@@ -28,7 +28,7 @@ from pipelines.bias.places import UNITS, communes
 from pipelines.bias.values import Axis, Findings, Harming, Measure, Untested
 from pipelines.datasets import Datasets
 
-ROWS, TABLES, STRANGE = 4_000, 12, 0.05
+ROWS, TABLES, STRANGE = 4_000, 60, 0.02
 SIGMAS = 6.0
 SEED = 20_261_124
 RATE = Note("tỷ lệ dòng thường bị báo", "share of ordinary rows flagged")
@@ -45,7 +45,8 @@ def assess(model: Model[Any, Any, Any], data: Datasets, tier: str, log: Log, *, 
     tables = 2 if quick else TABLES
     provinces_axis = _axis(
         model, "province", Note("34 tỉnh, thành phố (bảng giả định)", "34 provinces (made-up table)"),
-        [unit.code for unit in units], sizes / sizes.sum(), {u.code: Note(u.name, u.en) for u in units}, tables, tier, True,
+        [unit.code for unit in units], sizes / sizes.sum(), {u.code: Note(u.name, u.en) for u in units}, tables, tier,
+        True,
     )  # fmt: skip
     log("đã thử 34 tỉnh | provinces tested")
     groups_axis = _axis(
