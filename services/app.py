@@ -20,6 +20,7 @@ from services.resumption import Resumptions
 from services.retention import forget_readings
 from services.routes import nlp, tabular, timeseries, tracking
 from services.routes.audit import AuditRoutes
+from services.routes.bias import BiasRoutes
 from services.routes.catalog import CatalogRoutes
 from services.routes.console import open_console
 from services.routes.evidence import EvidenceRoutes
@@ -68,6 +69,7 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
         shown.endpoints(),
         CatalogRoutes(house.handles, house.telemetry, house.clock).endpoints(),
         ModelRoutes(house.store, house.handles, resumptions, house.clock).endpoints(),
+        BiasRoutes(house.handles).endpoints(),
         EvidenceRoutes(house.handles).endpoints(),
         KeyRoutes(house.identity, house.idempotency).endpoints(),
         TenantRoutes(house.identity, house.idempotency).endpoints(),

@@ -1,4 +1,4 @@
-"""Cards and evaluation records as they were registered, and which form of them a caller wants."""
+"""Cards, evaluation records and bias reports as they were registered, and which form of them a caller wants."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 from models.errors import IntegrityError, InvalidInputError
 from registry.canonical import digest, read_document
+from registry.card_values import field_of
 from registry.entries import Entry
-from registry.evidence import CARD, EVALUATION
+from registry.evidence import BIAS, CARD, EVALUATION
 
 
 def card_of(entry: Entry) -> dict[str, Any]:
@@ -22,15 +23,28 @@ def evaluation_of(entry: Entry) -> dict[str, Any]:
     return _held(entry, EVALUATION, entry.digests.evaluation)
 
 
+def bias_of(entry: Entry) -> dict[str, Any] | None:
+    """The bias report of an entry, None where it has none. Raises IntegrityError when it is not the registered one."""
+    if not (Path(entry.folder) / BIAS).exists():
+        if entry.digests.bias_report != digest(field_of(card_of(entry), "fairness.bias_report")):
+            raise _altered(entry, BIAS)
+        return None
+    return _held(entry, BIAS, entry.digests.bias_report)
+
+
 def _held(entry: Entry, name: str, expected: str) -> dict[str, Any]:
     document = read_document(Path(entry.folder) / name)
     if digest(document) != expected:
-        raise IntegrityError(
-            f"Tệp {name} của {entry.reference} khác bản đã đăng ký.",
-            f"{name} of {entry.reference} is not what was registered.",
-            code="evidence-altered",
-        )
+        raise _altered(entry, name)
     return document
+
+
+def _altered(entry: Entry, name: str) -> IntegrityError:
+    return IntegrityError(
+        f"Tệp {name} của {entry.reference} khác bản đã đăng ký.",
+        f"{name} of {entry.reference} is not what was registered.",
+        code="evidence-altered",
+    )
 
 
 def wanted_type(accept: str | None, offered: Sequence[str]) -> str:

@@ -34,7 +34,8 @@ SIGMAS = 8.0
 PLACES = (40, 71, 98, 119)
 SHIFT_SIGMAS, SHIFT_MONTHS, SHIFT_AT = 6.0, 12, 108
 SEED = 20_261_124
-NEGATIVE_BINOMIAL = "nhị thức âm, chuỗi là đơn vị; t Student | negative binomial, series as units; Student's t"
+NEGATIVE_BINOMIAL = Note("nhị thức âm, chuỗi là đơn vị; t Student", "negative binomial, series as units; Student's t")
+LOG_RANK, KOLMOGOROV = Note("log-rank", "log-rank"), Note("Kolmogorov–Smirnov", "Kolmogorov–Smirnov")
 RATE = Note("số lần báo động trên mỗi tháng số liệu", "flags per month of data")
 Log = Callable[[str], None]
 
@@ -151,7 +152,10 @@ def _recalls(division: Division, of: Any, hits: Bools, lines: Sequence[Line], ti
         replace(one, p=_stratified(of == one.group, hits, strata)) for one in found
     )  # fmt: skip
     title = Note("bất thường tiêm vào được tìm thấy", "injected anomalies found")
-    method = CLUSTERED + "; p: Cochran–Mantel–Haenszel theo tỷ lệ tháng trống | by share of empty months"
+    method = Note(
+        f"{CLUSTERED.vi}; p: Cochran–Mantel–Haenszel theo tỷ lệ tháng trống",
+        f"{CLUSTERED.en}; p: Cochran–Mantel–Haenszel by share of empty months",
+    )
     return Measure("recall_injected", title, "accuracy", rule, "low", rows, method)
 
 
@@ -174,7 +178,7 @@ def _lateness(division: Division, of: Any, delays: Floats, tier: str) -> Measure
         rows.append(_shown(group, int(mine.sum()), float(clock[mine].mean()), float(clock[~mine].mean()), p))
     title = Note("số tháng đến khi phát hiện mức tăng kéo dài", "months until a lasting rise is found")
     return Measure(
-        "months_to_detection", title, "accuracy", rule_for("accuracy", tier), "high", tuple(rows), "log-rank",
+        "months_to_detection", title, "accuracy", rule_for("accuracy", tier), "high", tuple(rows), LOG_RANK,
         "number", confirmatory=False,
     )  # fmt: skip
 
@@ -190,7 +194,7 @@ def _uniform(division: Division, of: Any, clean: Sequence[Floats], tier: str) ->
         rows.append(_shown(group, len(mine), distance, uniformity(rest[:: max(1, len(rest) // 5000)])[0], p))
     title = Note("khoảng cách KS của p-value trên số liệu sạch", "KS distance of p-values on clean series")
     return Measure(
-        "uniformity", title, "accuracy", rule_for("accuracy", tier), "high", tuple(rows), "Kolmogorov–Smirnov",
+        "uniformity", title, "accuracy", rule_for("accuracy", tier), "high", tuple(rows), KOLMOGOROV,
         "number", confirmatory=False,
     )  # fmt: skip
 

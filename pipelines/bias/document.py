@@ -109,7 +109,7 @@ def _measure(measure: Measure) -> dict[str, Any]:
         "metric": measure.metric, "title": _note(measure.title), "quantity": measure.quantity,
         "margin": _number(measure.rule.delta), "harm": measure.harm, "scale": measure.scale,
         "confirmatory": measure.confirmatory, "verdict": measure.verdict.value if measure.confirmatory else None,
-        "method": measure.method, "p_adjusted": "holm" if measure.confirmatory else "benjamini-hochberg",
+        "method": _note(measure.method), "p_adjusted": "holm" if measure.confirmatory else "benjamini-hochberg",
         "columns": list(COLUMNS),
         "rows": [
             _row(one, float(p), measure.confirmatory) for one, p in zip(measure.comparisons, adjusted, strict=True)

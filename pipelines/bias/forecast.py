@@ -33,7 +33,8 @@ HORIZON, ORIGINS, SEASON = 6, 4, 12
 LEVELS = (0.1, 0.5, 0.9)
 BATCH = 20
 PEERS = 10
-CLUSTERED = "bootstrap theo chuỗi, 2000 lượt, t Student | bootstrap over series, 2,000 draws, Student's t"
+CLUSTERED = Note("bootstrap theo chuỗi, 2000 lượt, t Student", "bootstrap over series, 2,000 draws, Student's t")
+DIEBOLD = Note(f"{CLUSTERED.vi}; p: Diebold–Mariano–HLN", f"{CLUSTERED.en}; p: Diebold–Mariano–HLN")
 COVERAGE = Note("độ phủ của khoảng 80 %", "coverage of the 80 % interval")
 SKILL = Note(
     "log sai số so với lặp lại mùa trước (dưới 0 là tốt hơn)", "log error over the seasonal naive (below 0: better)"
@@ -161,7 +162,7 @@ def _measures(steps: Steps, inside: Floats, groups: Sequence[str], tier: str) ->
         ),
         Measure(
             "log_error_ratio_to_seasonal_naive", SKILL, "skill", skill_rule, "high",
-            _with_diebold(skill, error, naive, inside), CLUSTERED + "; p: Diebold–Mariano–HLN", "number",
+            _with_diebold(skill, error, naive, inside), DIEBOLD, "number",
         ),
         Measure(
             "log_wape_to_size_peers", Note("log WAPE so với chuỗi cùng quy mô", "log WAPE against size-peers"),

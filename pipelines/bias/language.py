@@ -34,9 +34,9 @@ from pipelines.bias.subjects import Subject
 from pipelines.bias.values import Axis, Measure
 
 LENGTHS = ((0, 30), (30, 100), (100, 300), (300, 600), (600, 1_000_000))
-NEWCOMBE = "Newcombe 1998, hiệu hai tỷ lệ | difference of two proportions"
-PAIRED = "Newcombe 1998, cặp; p: McNemar chính xác | paired; p by exact McNemar"
-RESAMPLED = "bootstrap theo văn bản, 2000 lượt, t Student | bootstrap over texts, 2,000 draws, Student's t"
+NEWCOMBE = Note("Newcombe 1998, hiệu hai tỷ lệ", "difference of two proportions")
+PAIRED = Note("Newcombe 1998, cặp; p: McNemar chính xác", "paired; p by exact McNemar")
+RESAMPLED = Note("bootstrap theo văn bản, 2000 lượt, t Student", "bootstrap over texts, 2,000 draws, Student's t")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ _STYLE: Final = Markup((PAGES / "bias.css").read_text(encoding="utf-8").strip())
 _ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, auto_reload=False
 )
-MOST_TABLE_ROWS: Final = 60
+MOST_TABLE_ROWS: Final = 40
 VERDICTS: Final = {
     "PASS": Note("ĐẠT", "PASS"),
     "FAIL": Note("KHÔNG ĐẠT", "FAIL"),
@@ -109,7 +109,8 @@ def _measure(axis: Mapping[str, Any], measure: Mapping[str, Any], id_: str, lang
     ordered = sorted(measure["rows"], key=lambda row: (row[4] is None, -(row[4] or 0.0)))
     return {
         **measure, "title": measure["title"][language], "verdict": verdict_word(measure["verdict"], language),
-        "failed": ", ".join(failed), "pictures": [one for one in pictures if one is not None],
+        "method": measure["method"][language], "failed": ", ".join(failed),
+        "pictures": [one for one in pictures if one is not None],
         "remark": measure["remark"][language] if "remark" in measure else "",
         "rows": [_row(axis, row, language) for row in ordered[:MOST_TABLE_ROWS]],
         "cut": len(ordered) > MOST_TABLE_ROWS,

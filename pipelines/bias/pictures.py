@@ -17,7 +17,7 @@ from models.places.gazetteer import Tile, tiles
 
 Language = Literal["vi", "en"]
 WIDTH, LEFT, ROW, TOP = 640, 190, 15, 22
-MOST_ROWS: Final = 60
+MOST_ROWS: Final = 40
 MOST_NAMES: Final = 16
 TILE: Final = 30
 LETTERS: Final = {
@@ -25,7 +25,6 @@ LETTERS: Final = {
     "en": {"PASS": "P", "FAIL": "F", "INSUFFICIENT_EVIDENCE": "?"},
 }
 FILLS: Final = {"PASS": "#d7e8dc", "FAIL": "#8c1d18", "INSUFFICIENT_EVIDENCE": "#f3ead2"}
-INKS: Final = {"PASS": "#12351f", "FAIL": "#ffffff", "INSUFFICIENT_EVIDENCE": "#4a3a0a"}
 Row = Sequence[Any]
 
 
@@ -130,11 +129,11 @@ def matrix_picture(axis: Mapping[str, Any], id_: str, language: Language) -> Mar
         for column, b in enumerate(order):
             value = counts[a][b]
             depth = value / most
-            ink = "#fff" if depth > 0.55 else "#222"
+            ink = "light" if depth > 0.55 else "dark"
             body.append(
                 f'<rect x="{left + side * column}" y="{y}" width="{side - 1}" height="{side - 1}" '
                 f'fill="#8c1d18" fill-opacity="{depth:.2f}" stroke="#ccc"/>'
-                f'<text x="{left + side * column + 12}" y="{y + 16}" text-anchor="middle" fill="{ink}">{value}</text>'
+                f'<text x="{left + side * column + 12}" y="{y + 16}" text-anchor="middle" class="{ink}">{value}</text>'
             )
     n = axis["matrix"]["n"]
     words = {
@@ -176,14 +175,14 @@ def verdict_map(axis: Mapping[str, Any], measure: Mapping[str, Any], id_: str, l
 def _square(tile: Tile, verdict: str | None, language: Language) -> str:
     x, y = tile.column * TILE, tile.row * TILE
     known = None if tile.island else verdict
-    fill, ink = FILLS.get(known or "", "#eef0f2"), INKS.get(known or "", "#3d4348")
+    fill, ink = FILLS.get(known or "", "#eef0f2"), "light" if known == "FAIL" else "dark"
     letter = LETTERS[language].get(known or "", "")
     words = tile.name.replace("-", " ").split()
     initials = "".join(word[0] for word in words) if len(words) > 1 else words[0][:4]
     short = "HCM" if "Hồ Chí Minh" in tile.name else initials
     lines = words[:2] if tile.island else [short, letter]
     text = "".join(
-        f'<text x="{x + TILE / 2:g}" y="{y + 12 + 12 * at}" text-anchor="middle" fill="{ink}">{escape(line)}</text>'
+        f'<text x="{x + TILE / 2:g}" y="{y + 12 + 12 * at}" text-anchor="middle" class="{ink}">{escape(line)}</text>'
         for at, line in enumerate(lines) if line
     )  # fmt: skip
     told = f": {letter}" if letter else ""

@@ -23,9 +23,9 @@ from pipelines.bias.margins import rule_for
 from pipelines.bias.subjects import Reading, Subject
 from pipelines.bias.values import Axis, Matrix, Measure
 
-EXACT = "Clopper–Pearson, mỗi câu một lần | exact, one case a sentence"
-STUDENT = "t Student trên các câu | Student's t over sentences"
-SIGNED = "Wilcoxon có dấu trên các câu | Wilcoxon signed-rank over sentences"
+EXACT = Note("Clopper–Pearson, mỗi câu một lần", "exact, one case a sentence")
+STUDENT = Note("t Student trên các câu", "Student's t over sentences")
+SIGNED = Note("Wilcoxon có dấu trên các câu", "Wilcoxon signed-rank over sentences")
 
 
 def swap_axis(

@@ -21,8 +21,8 @@ from pipelines.bias.subjects import Topics
 from pipelines.bias.swapping import EXACT, STUDENT
 from pipelines.bias.values import Axis, Matrix, Measure
 
-DELONG = "DeLong 1988, trung bình các lớp; t Student | mean over classes; Student's t"
-WILSON = "Wilson | Wilson's score interval"
+DELONG = Note("DeLong 1988, trung bình các lớp; t Student", "mean over classes; Student's t")
+WILSON = Note("Wilson", "Wilson's score interval")
 PEOPLE = re.compile(r"(?<!\w)người dân(?! tộc)(?!\w)")
 """The words in real texts that a group's name can stand for without another change."""
 

@@ -28,7 +28,7 @@ class Measure:
     rule: Rule
     harm: Harm
     comparisons: tuple[Comparison, ...]
-    method: str
+    method: Note
     scale: Scale = "share"
     confirmatory: bool = True
     heterogeneity: Heterogeneity | None = None

@@ -15,12 +15,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from models.errors import ConflictError, Note
-from registry.card_values import field_of
 from registry.entries import LEGAL_MOVES, Approval, Digests, Entry, Stage, may_move
 from registry.gate import may_serve
 from registry.store import Store
-from services.answers import provenance
-from services.documents import card_of
 from services.endpoints import Call, Endpoint, Reply
 from services.handles import Handles, answers
 from services.pages import PAGING, asked_page, cut, next_link
@@ -150,10 +147,6 @@ class ModelRoutes:
                 summary=Note("Một phiên bản: trạng thái, phê duyệt, dấu vết", "A version"), **read,
             ),
             Endpoint(
-                path=version + "/bias-report", handler=self.bias_report, response=dict[str, Any], event="card.read",
-                summary=Note("Báo cáo thiên lệch, hoặc lý do chưa có", "The bias report, or why there is none"), **read,
-            ),
-            Endpoint(
                 path=version + "/suspend", handler=self.suspend, response=OneVersionOut, scope=MODELS_SUSPEND,
                 event="deploy.suspend",
                 summary=Note("Đình chỉ, một người, hiệu lực trong 2 giây", "Suspend, effective within 2 s"), **write,
@@ -185,17 +178,6 @@ class ModelRoutes:
         """One version."""
         call.query()
         return self._one(call, named(self._handles, call))
-
-    async def bias_report(self, call: Call, body: None) -> Reply:
-        """The card's bias report, or the reason why there is none."""
-        entry = named(self._handles, call)
-        call.query()
-        document = await asyncio.to_thread(card_of, entry)
-        report = {
-            "model": entry.reference, "card": entry.digests.card,
-            "bias_report": field_of(document, "fairness.bias_report"),
-        }  # fmt: skip
-        return Reply(report, headers=provenance(entry))
 
     async def suspend(self, call: Call, body: ReasonIn) -> Reply:
         """Stop a model: one person, at once here, within a poll everywhere."""
