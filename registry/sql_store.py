@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import secrets
 import time
@@ -64,6 +65,7 @@ class SqlStore:
         self._read = read or Evidences().read
         self._note = note
         self._clock = clock
+        self._count = itertools.count()
 
     def revision(self) -> int:
         """See Store."""
@@ -168,6 +170,13 @@ class SqlStore:
         self._note(event("registry.move", kept, actor, **move_facts(entry, to, reason, percent)))
         return kept
 
+    def share(self, name: str, version: str, percent: int, actor: str) -> Entry:
+        """See Store."""
+        with self._database.write() as connection:
+            kept = self._change(connection, self._get(connection, name, version, lock=True), percent=percent)
+        self._note(event("deploy.share", kept, actor, percent=percent))
+        return kept
+
     def announce(self, name: str, version: str, at: datetime, sunset: datetime, actor: str) -> Entry:
         """See Store."""
         with self._database.write() as connection:
@@ -215,7 +224,7 @@ class SqlStore:
         self, connection: Connection, entry: Entry, source: Stage | None, to: Stage, actor: str, reason: str | None
     ) -> None:
         row = {
-            "id": f"mov_{int(self._clock() * 1e6):016x}{secrets.token_hex(4)}", "name": entry.name,
+            "id": f"mov_{int(self._clock() * 1e6):016x}{next(self._count):08x}{secrets.token_hex(4)}", "name": entry.name,
             "version": entry.version, "from_stage": None if source is None else source.value, "to_stage": to.value,
             "subject": actor, "reason": reason, "at": self._now(),
         }  # fmt: skip

@@ -85,6 +85,9 @@ class Store(Protocol):
         Raises NotFoundError, ConflictError for an illegal move.
         """
 
+    def share(self, name: str, version: str, percent: int, actor: str) -> Entry:
+        """Change the share of traffic of a shadow or canary. Raises NotFoundError."""
+
     def announce(self, name: str, version: str, at: datetime, sunset: datetime, actor: str) -> Entry:
         """Say at `at` when a version will end. Raises NotFoundError."""
 
@@ -298,6 +301,12 @@ class MemoryStore:
             refuse_illegal(entry, to)
             moved = replace(entry, stage=to, reason=reason, percent=entry.percent if percent is None else percent)
             return self._keep(moved, "registry.move", actor, **move_facts(entry, to, reason, percent))
+
+    def share(self, name: str, version: str, percent: int, actor: str) -> Entry:
+        """See Store."""
+        with self._lock:
+            entry = self.entry(name, version)
+            return self._keep(replace(entry, percent=percent), "deploy.share", actor, percent=percent)
 
     def announce(self, name: str, version: str, at: datetime, sunset: datetime, actor: str) -> Entry:
         """See Store."""

@@ -16,7 +16,7 @@ from services.desk import open_desk
 from services.doors import Doors
 from services.endpoints import Endpoint
 from services.house import House
-from services.resumption import Resumptions
+from services.registrar import Registrar
 from services.retention import forget_readings
 from services.routes import nlp, tabular, timeseries, tracking
 from services.routes.audit import AuditRoutes
@@ -31,9 +31,14 @@ from services.routes.me import MeRoutes
 from services.routes.models import ModelRoutes
 from services.routes.platform import PlatformRoutes
 from services.routes.readings import ReadingRoutes
+from services.routes.registration import RegistrationRoutes
+from services.routes.releases import ReleaseRoutes
+from services.routes.reviews import ReviewRoutes
 from services.routes.tenants import TenantRoutes
 from services.routes.usage import UsageRoutes
 from services.routes.webhooks import WebhookRoutes
+from services.runs import Runs
+from services.sightings import sightings
 
 Family = Literal["nlp", "timeseries", "platform", "all"]
 MODEL_FAMILIES: Final = ("nlp", "timeseries")
@@ -63,14 +68,16 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
         expected=MODEL_FAMILIES if family == "platform" else (),
         reasons=lambda: reasons(house),
     )
-    resumptions = Resumptions(house.database, house.clock)
     desk = open_desk(house)
     platform: Sequence[list[Endpoint]] = (
         shown.endpoints(),
         CatalogRoutes(house.handles, house.telemetry, house.clock).endpoints(),
-        ModelRoutes(house.store, house.handles, resumptions, house.clock).endpoints(),
+        ModelRoutes(house.handles, house.clock).endpoints(),
+        ReleaseRoutes(house.releases, house.handles, house.clock).endpoints(),
+        ReviewRoutes(house.reviews, house.releases, house.persons, house.handles, house.clock).endpoints(),
         BiasRoutes(house.handles).endpoints(),
         EvidenceRoutes(house.handles).endpoints(),
+        open_registration(house).endpoints(),
         KeyRoutes(house.identity, house.idempotency).endpoints(),
         TenantRoutes(house.identity, house.idempotency).endpoints(),
         MeRoutes(house.quota).endpoints(),
@@ -87,10 +94,16 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
     tables = {
         "nlp": nlp.endpoints(house.inference),
         "timeseries": timeseries.endpoints(house.inference, house.clock),
-        "platform": [row for table in platform for row in table],
+        "platform": [sightings(house.reviews, house.handles, row) for table in platform for row in table],
     }
     shown.describe([row for table in tables.values() for row in table])
     return tables
+
+
+def open_registration(house: House) -> RegistrationRoutes:
+    """Registration with the parts of this house."""
+    registrar = Registrar(house.settings.home, house.database, house.store, house.ledger.note, house.clock)
+    return RegistrationRoutes(registrar, Runs(house.tracking) if house.tracking else None, house.idempotency)
 
 
 def reasons(house: House) -> list[str]:
@@ -106,6 +119,7 @@ def _watch(house: House, family: Family) -> None:
     telemetry = house.telemetry
     telemetry.watch("aichung_ready", {"process": family}, lambda: float(not reasons(house)))
     telemetry.watch("aichung_models_loaded", {"process": family}, lambda: house.handles.loaded)
+    telemetry.watch("aichung_models_bytes", {"process": family}, lambda: house.handles.bytes_held)
     telemetry.watch("aichung_queue_waiting", {"process": family}, lambda: house.inference.waiting)
     telemetry.watch("aichung_ledger_waiting", {"process": family}, lambda: house.ledger.counts().waiting)
     for state in RECORD_STATES:

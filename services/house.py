@@ -19,16 +19,21 @@ from typing import Any, Final
 from sqlalchemy import insert
 
 from models.errors import IntegrityError, Note
+from models.tensors import Tensors
 from models.values import Document, Series, Table
 from registry import bundle
 from registry.approvals import Trust
 from registry.chain import new_chain_uid
 from registry.checkpoints import Checkpointer
 from registry.database import Database
+from registry.evidence import Evidences
 from registry.founding import found
 from registry.ledger import Ledger
 from registry.lockbox import Lockbox
 from registry.objects import Objects
+from registry.persons import Persons
+from registry.releases import Releases
+from registry.reviews import Reviews
 from registry.signatures import PublicKey, Signer
 from registry.sql_store import SqlStore
 from registry.storage import owned
@@ -41,6 +46,7 @@ from services.idempotency import Idempotency
 from services.identity import Identity
 from services.inference import Inference
 from services.keys import open_pepper
+from services.lapses import Lapses
 from services.metrics import clear
 from services.quota import Quota
 from services.records import Recorder
@@ -62,6 +68,7 @@ FAMILY_TASKS: Final = {
 BOOTSTRAP: Final = "bootstrap"
 CHECKPOINT: Final = "checkpoint"
 PEPPER: Final = "pepper"
+REVIEW_KEY: Final = "review/platform.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +87,13 @@ class House:
     recorder: Recorder
     inference: Inference
     telemetry: Telemetry
+    reviews: Reviews
+    releases: Releases
+    persons: Persons
     tracking: Tracking | None
     lockbox: Lockbox
     chores: Chores | None = None
+    lapses: Lapses | None = None
 
     def start(self) -> None:
         """Start the threads of every part; the ledger first, because the others may have something to record."""
@@ -93,9 +104,13 @@ class House:
         self.handles.start()
         if self.chores is not None:
             self.chores.start()
+        if self.lapses is not None:
+            self.lapses.start()
 
     def close(self) -> None:
         """Stop in the opposite order; the ledger last, so that everything is recorded."""
+        if self.lapses is not None:
+            self.lapses.close()
         if self.chores is not None:
             self.chores.close()
         self.inference.close()
@@ -108,11 +123,13 @@ class House:
 
 
 def weigh(item: Any) -> int:
-    """The size of one item in the units of computing time: characters of a document, cells of a table."""
+    """The size of one item in the units of computing time: characters, cells of a table, elements of arrays."""
     if isinstance(item, Document):
         return len(item.text)
     if isinstance(item, Table):
         return item.count * len(item.columns)
+    if isinstance(item, Tensors):
+        return item.size
     return weigh_series(item) if isinstance(item, Series) else 1
 
 
@@ -124,14 +141,19 @@ def build_house(settings: Settings, family: str, clock: Callable[[], float] = ti
     database = Database.open(settings.database)
     pepper = open_pepper(keys_folder(settings) / "pepper", create=False)
     ledger = Ledger(database, new_chain_uid(family, clock), clock=clock, linger_seconds=settings.ledger_commit_seconds)
-    store = SqlStore(database, trust(settings), note=ledger.note, clock=clock)
+    evidences = Evidences()
+    store = SqlStore(database, trust(settings), read=evidences.read, note=ledger.note, clock=clock)
+    persons = Persons(database, keys_folder(settings) / "persons", clock)
+    signer = Signer.load(keys_folder(settings) / REVIEW_KEY, PLATFORM)
+    reviews = Reviews(database, store, persons, signer, note=ledger.note, read=evidences.read, clock=clock)
+    releases = Releases(database, store, note=ledger.note, clock=clock)
     telemetry = Telemetry(
         settings.home, family, log_bytes=settings.log_bytes, log_files=settings.log_files,
         flush_seconds=settings.metrics_flush_seconds, clock=clock,
     )  # fmt: skip
     handles = Handles(
-        store, weigh, clock=clock, capacity=settings.memory_models, poll_seconds=settings.poll_seconds,
-        tasks=FAMILY_TASKS[family],
+        store, weigh, clock=clock, capacity=settings.memory_models, memory_bytes=settings.memory_bytes,
+        idle_seconds=settings.memory_idle_seconds, poll_seconds=settings.poll_seconds, tasks=FAMILY_TASKS[family],
     )  # fmt: skip
     quota = Quota(database, clock=clock)
     recorder = Recorder(ledger)
@@ -145,9 +167,11 @@ def build_house(settings: Settings, family: str, clock: Callable[[], float] = ti
         identity=Identity(database, pepper, clock, settings.poll_seconds), quota=quota,
         idempotency=Idempotency(database, pepper, clock), store=store, handles=handles, ledger=ledger,
         recorder=recorder, inference=inference, telemetry=telemetry,
+        reviews=reviews, releases=releases, persons=persons,
         tracking=Tracking(settings.home, settings.tracking_idle_seconds) if governs else None,
         lockbox=(box := lockbox(pepper)),
         chores=Chores(settings, database, ledger, telemetry, box, clock) if governs else None,
+        lapses=Lapses(releases, reviews) if governs else None,
     )  # fmt: skip
 
 
@@ -218,6 +242,7 @@ def _furnish(settings: Settings, database: Database, clock: Callable[[], float])
         at = datetime.fromtimestamp(clock(), UTC)
         findings += found_evaluation(database, pepper, settings.home, at)
         signer = Signer.load_or_create(keys_folder(settings) / f"{BOOTSTRAP}.key", BOOTSTRAP)
+    Signer.load_or_create(keys_folder(settings) / REVIEW_KEY, PLATFORM)
     ledger = Ledger(database, new_chain_uid("start", clock), clock=clock)
     ledger.start()
     try:

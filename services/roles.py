@@ -27,6 +27,9 @@ JOBS_READ: Final = "jobs:read"
 JOBS_WRITE: Final = "jobs:write"
 WEBHOOKS_MANAGE: Final = "webhooks:manage"
 MODELS_READ: Final = "models:read"
+MODELS_REGISTER: Final = "models:register"
+MODELS_REVIEW: Final = "models:review"
+MODELS_RELEASE: Final = "models:release"
 MODELS_SUSPEND: Final = "models:suspend"
 KEYS_MANAGE: Final = "keys:manage"
 TENANTS_MANAGE: Final = "tenants:manage"
@@ -63,18 +66,30 @@ ROLES: Final[dict[str, Role]] = dict(
         _role("service", "bên gọi", "caller", *_WORKER, *_READER, persons_only=False),
         _role(
             "ml_engineer", "kỹ sư học máy (tác giả)", "ML engineer (author)",
-            *_WORKER, TRACKING_USE, *_READER, persons_only=False,
+            *_WORKER, TRACKING_USE, MODELS_REGISTER, *_READER, persons_only=False,
         ),
         _role("data_steward", "người quản lý dữ liệu", "data steward", *_WORKER, *_READER),
-        _role("model_owner", "chủ mô hình", "model owner", PREDICT, KPIS_READ, *_READER),
-        _role("tech_reviewer", "người thẩm định kỹ thuật", "technical reviewer", PREDICT, *_READER),
-        _role("fairness_reviewer", "người thẩm định công bằng", "fairness reviewer", PREDICT, *_READER),
-        _role("dpo", "nhân sự bảo vệ dữ liệu cá nhân", "data protection officer", MODELS_SUSPEND, KPIS_READ, *_READER),
-        _role("security_officer", "cán bộ an ninh mạng", "security officer", MODELS_SUSPEND, KPIS_READ, *_READER),
-        _role("agency_head", "người đứng đầu cơ quan", "head of the agency", MODELS_SUSPEND, KPIS_READ, *_READER),
+        _role(
+            "model_owner", "chủ mô hình", "model owner",
+            PREDICT, MODELS_REGISTER, MODELS_RELEASE, KPIS_READ, *_READER,
+        ),
+        _role("tech_reviewer", "người thẩm định kỹ thuật", "technical reviewer", PREDICT, MODELS_REVIEW, *_READER),
+        _role("fairness_reviewer", "người thẩm định công bằng", "fairness reviewer", PREDICT, MODELS_REVIEW, *_READER),
+        _role(
+            "dpo", "nhân sự bảo vệ dữ liệu cá nhân", "data protection officer",
+            MODELS_REVIEW, MODELS_SUSPEND, KPIS_READ, *_READER,
+        ),
+        _role(
+            "security_officer", "cán bộ an ninh mạng", "security officer",
+            MODELS_REVIEW, MODELS_SUSPEND, KPIS_READ, *_READER,
+        ),
+        _role(
+            "agency_head", "người đứng đầu cơ quan", "head of the agency",
+            MODELS_REVIEW, MODELS_SUSPEND, KPIS_READ, *_READER,
+        ),
         _role(
             "release_operator", "người vận hành phát hành", "release operator",
-            PREDICT, MODELS_SUSPEND, METRICS_READ, KPIS_READ, WEBHOOKS_MANAGE, *_READER,
+            PREDICT, MODELS_RELEASE, MODELS_SUSPEND, METRICS_READ, KPIS_READ, WEBHOOKS_MANAGE, *_READER,
         ),
         _role("appeals_officer", "người giải quyết khiếu nại", "appeals officer", *_READER),
         _role(

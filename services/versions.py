@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from models.errors import NotFoundError
 from registry.entries import Entry
+from services.actors import oversees
 from services.callers import Caller
 from services.endpoints import Call
 from services.handles import Handles
 
 
 def seen(handles: Handles, caller: Caller) -> list[Entry]:
-    """Every version that the caller may see."""
-    return [entry for entry in handles.index.all() if caller.sees(entry)]
+    """Every version that the caller may see, or watches over."""
+    return [entry for entry in handles.index.all() if caller.sees(entry) or oversees(caller)]
 
 
 def named(handles: Handles, call: Call) -> Entry:

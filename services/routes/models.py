@@ -1,4 +1,4 @@
-"""Models and their approvals: the registry, suspension and resumption.
+"""Models and their approvals: the registry as it is read.
 
 Decision: every listing names the kind of approval (`bootstrap` or `review`) and until when it holds. What a caller may
 not see is the same 404 as what does not exist.
@@ -6,32 +6,24 @@ not see is the same 404 as what does not exist.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from models.errors import ConflictError, Note
-from registry.entries import LEGAL_MOVES, Approval, Digests, Entry, Stage, may_move
+from models.errors import Note
+from registry.entries import Approval, Digests, Entry, Stage
 from registry.gate import may_serve
-from registry.store import Store
+from registry.rules import notices
 from services.endpoints import Call, Endpoint, Reply
 from services.handles import Handles, answers
 from services.pages import PAGING, asked_page, cut, next_link
-from services.resumption import Resumptions
-from services.roles import MODELS_READ, MODELS_SUSPEND
+from services.roles import MODELS_READ
 from services.versions import named, no_model, seen
 
 # --- wire types ---------------------------------------------------------------------------------------------
-
-
-class ReasonIn(Struct, forbid_unknown_fields=True):
-    """Why; it is kept with the model and shown."""
-
-    reason: Annotated[str, Meta(min_length=3, max_length=1_000)]
 
 
 class ApprovalOut(Struct):
@@ -59,8 +51,11 @@ class VersionOut(Struct, kw_only=True):
     state: str
     missing: Sequence[str]
     public: bool
+    percent: int
     reason: str | None
     created_at: datetime
+    sunset: datetime | None
+    notices: Sequence[Note]
     digests: Digests
     approval: ApprovalOut | None
     card_url: str
@@ -101,14 +96,6 @@ class ModelList(Struct, kw_only=True):
     last_id: str | None
 
 
-class ResumeOut(Struct):
-    """`awaiting_second` after the first person's word, `serving` after the second's."""
-
-    request_id: str
-    status: Literal["awaiting_second", "serving"]
-    model: str
-
-
 # --- endpoints ----------------------------------------------------------------------------------------------
 
 
@@ -117,21 +104,16 @@ class ModelRoutes:
 
     def __init__(
         self,
-        store: Store,
         handles: Handles,
-        resumptions: Resumptions,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Keep the parts."""
-        self._store = store
         self._handles = handles
-        self._resumptions = resumptions
         self._clock = clock
 
     def endpoints(self) -> list[Endpoint]:
         """The rows for the table of endpoints."""
         read: dict[str, Any] = {"method": "GET", "tag": "models", "scope": MODELS_READ, "refusals": (404,)}
-        write: dict[str, Any] = {"method": "POST", "tag": "models", "request": ReasonIn, "refusals": (404, 409)}
         models, version = "/v1/registry/models", "/v1/registry/models/{name}/versions/{version}"
         return [
             Endpoint(
@@ -145,16 +127,6 @@ class ModelRoutes:
             Endpoint(
                 path=version, handler=self.version, response=OneVersionOut, event="registry.read",
                 summary=Note("Một phiên bản: trạng thái, phê duyệt, dấu vết", "A version"), **read,
-            ),
-            Endpoint(
-                path=version + "/suspend", handler=self.suspend, response=OneVersionOut, scope=MODELS_SUSPEND,
-                event="deploy.suspend",
-                summary=Note("Đình chỉ, một người, hiệu lực trong 2 giây", "Suspend, effective within 2 s"), **write,
-            ),
-            Endpoint(
-                path=version + "/resume", handler=self.resume, response=ResumeOut, scope=MODELS_READ,
-                event="deploy.resume",
-                summary=Note("Cho chạy lại, hai người", "Resume: two persons, one of them a reviewer"), **write,
             ),
         ]  # fmt: skip
 
@@ -179,26 +151,6 @@ class ModelRoutes:
         call.query()
         return self._one(call, named(self._handles, call))
 
-    async def suspend(self, call: Call, body: ReasonIn) -> Reply:
-        """Stop a model: one person, at once here, within a poll everywhere."""
-        entry = named(self._handles, call)
-        _refuse_illegal(entry, Stage.SUSPENDED)
-        moved = await asyncio.to_thread(self._move, call, entry, Stage.SUSPENDED, body.reason)
-        await asyncio.to_thread(self._resumptions.forget, entry)
-        return self._one(call, moved)
-
-    async def resume(self, call: Call, body: ReasonIn) -> Reply:
-        """Let a suspended model answer again once two persons said so."""
-        entry = named(self._handles, call)
-        if entry.stage is not Stage.SUSPENDED:
-            raise _illegal(entry, Stage.SERVING)
-        first = await asyncio.to_thread(self._resumptions.give, call.who, entry)
-        if first is None:
-            return Reply(ResumeOut(call.request_id, "awaiting_second", entry.reference), 202)
-        await asyncio.to_thread(self._move, call, entry, Stage.SERVING, body.reason)
-        call.params = {**call.params, "first": first.subject}
-        return Reply(ResumeOut(call.request_id, "serving", entry.reference))
-
     # --- parts ----------------------------------------------------------------------------------------------
 
     def _model(self, call: Call, name: str) -> ModelOut:
@@ -206,25 +158,23 @@ class ModelRoutes:
         if not found:
             raise no_model()
         tasks = sorted({task for entry in found for task in answers(entry)})
-        return ModelOut(name, name, tasks, [VersionOut(**self._facts(entry)) for entry in found])
+        return ModelOut(name, name, tasks, [VersionOut(**version_facts(entry, self._clock())) for entry in found])
 
     def _one(self, call: Call, entry: Entry) -> Reply:
-        return Reply(OneVersionOut(request_id=call.request_id, **self._facts(entry)))
+        return Reply(OneVersionOut(request_id=call.request_id, **version_facts(entry, self._clock())))
 
-    def _facts(self, entry: Entry) -> dict[str, Any]:
-        verdict = may_serve(entry, self._clock())
-        return {
-            "name": entry.name, "version": entry.version, "kind": entry.kind, "tasks": answers(entry),
-            "default_for": entry.is_default, "tier": entry.tier, "stage": entry.stage, "state": verdict.state,
-            "missing": verdict.missing, "public": entry.public, "reason": entry.reason,
-            "created_at": entry.created_at, "digests": entry.digests, "approval": _approval(entry.approval),
-            "card_url": f"/v1/registry/models/{entry.name}/versions/{entry.version}/card",
-        }  # fmt: skip
 
-    def _move(self, call: Call, entry: Entry, to: Stage, reason: str) -> Entry:
-        moved = self._store.move(entry.name, entry.version, to, call.who.subject.id, reason)
-        self._handles.refresh()
-        return moved
+def version_facts(entry: Entry, at: float) -> dict[str, Any]:
+    """What is shown of one version at `at`."""
+    verdict = may_serve(entry, at)
+    return {
+        "name": entry.name, "version": entry.version, "kind": entry.kind, "tasks": answers(entry),
+        "default_for": entry.is_default, "tier": entry.tier, "stage": entry.stage, "state": verdict.state,
+        "missing": verdict.missing, "public": entry.public, "percent": entry.percent, "reason": entry.reason,
+        "created_at": entry.created_at, "sunset": entry.sunset, "notices": notices(entry, at),
+        "digests": entry.digests, "approval": _approval(entry.approval),
+        "card_url": f"/v1/registry/models/{entry.name}/versions/{entry.version}/card",
+    }  # fmt: skip
 
 
 def _approval(approval: Approval | None) -> ApprovalOut | None:
@@ -233,18 +183,4 @@ def _approval(approval: Approval | None) -> ApprovalOut | None:
     return ApprovalOut(
         approval.id, approval.kind, approval.tiers, approval.valid_from, approval.valid_until, approval.signer,
         approval.verified,
-    )  # fmt: skip
-
-
-def _refuse_illegal(entry: Entry, to: Stage) -> None:
-    if not may_move(entry, to):
-        raise _illegal(entry, to)
-
-
-def _illegal(entry: Entry, to: Stage) -> ConflictError:
-    legal = sorted(stage.value for stage in LEGAL_MOVES[entry.stage])
-    return ConflictError(
-        f"Không chuyển được từ {entry.stage} sang {to}; được phép: {', '.join(legal) or '—'}.",
-        f"Cannot move from {entry.stage} to {to}; legal: {', '.join(legal) or '—'}.",
-        code="illegal-move", state=entry.stage.value, legal=legal,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from registry.entries import LEGAL_MOVES, Approval, Digests, Entry, Stage, may_move
-from registry.gate import may_serve
+from registry.gate import holds, may_serve
 from tests.registry.making import DAY, NOW
 
 AT = datetime.fromtimestamp(NOW, UTC)

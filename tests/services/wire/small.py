@@ -53,8 +53,11 @@ from registry.entries import Digests, Entry, Stage
 from registry.evidence import digests_of, read_evidence
 from registry.founding import found
 from registry.ledger import Ledger
+from registry.persons import Persons
+from registry.releases import Releases
+from registry.reviews import Reviews
 from registry.signatures import Signer
-from registry.store import MemoryStore
+from registry.sql_store import SqlStore
 from services.app import Family, create_app
 from services.evaluation import found_evaluation, read_keys
 from services.handles import Handles
@@ -254,7 +257,7 @@ def open_small(artifact: Artifact) -> Model[Any, Any, Any]:
 class Registry:
     """A store with the means to fill it."""
 
-    store: MemoryStore
+    store: SqlStore
     signer: Signer
     folder: Path
     clock: Callable[[], float]
@@ -296,7 +299,7 @@ class Registry:
                 entry, self.signer, kind="review", role="tech_reviewer", person="p", tiers=(tier,),
                 valid_from=self.clock(), days=30,
             )  # fmt: skip
-            steps = (Stage.SHADOW, Stage.SERVING)
+            steps = (Stage.SHADOW, Stage.CANARY, Stage.SERVING)
         self.store.approve(name, version, approval.statement, "test")
         for stage in steps:
             entry = self.store.move(name, version, stage, "test")
@@ -364,8 +367,9 @@ def small_house(
     pepper = open_pepper(home / "keys" / "pepper", create=False)
     ledger = Ledger(database, f"{family}-test", clock=clock)
     ledger.start()
-    signer = Signer.generate("bootstrap")
-    store = MemoryStore(Trust((signer.public,), (signer.public,)), note=ledger.note)
+    signer, platform = Signer.generate("bootstrap"), Signer.generate("platform")
+    store = SqlStore(database, Trust((signer.public,), (signer.public, platform.public)), note=ledger.note, clock=clock)
+    persons = Persons(database, home / "keys" / "persons", clock)
     registry = Registry(store, signer, home / "models", clock)
     for name, kind in models.items():
         registry.add(name, kind, default=name in DEFAULTS)
@@ -382,6 +386,8 @@ def small_house(
         settings=settings, clock=clock, database=database, identity=identity, quota=quota,
         idempotency=Idempotency(database, pepper, clock), store=store, handles=handles, ledger=ledger,
         recorder=recorder, inference=inference, telemetry=telemetry, tracking=None,
-        lockbox=lockbox(pepper),
+        lockbox=lockbox(pepper), persons=persons,
+        reviews=Reviews(database, store, persons, platform, note=ledger.note, clock=clock),
+        releases=Releases(database, store, note=ledger.note, clock=clock),
     )  # fmt: skip
     return Place(house, registry, read_keys(home), create_app(house, family), asyncio.Runner())
