@@ -3,8 +3,9 @@
 Decision: the hot path touches no database. Each process keeps one bucket per key and one per organisation, in
 requests and in units (documents or points); a bucket holds a minute's allowance and refills steadily. About once a
 second a process adds what it admitted to the `usage` table and takes away what the other processes admitted
-meanwhile. The overshoot is therefore at most what arrives in one interval at each process, whatever the number of
-keys: the organisation's bucket catches a second key.
+meanwhile. What it admitted itself is known to the instant, so `Retry-After` holds unless others consume. The
+overshoot is at most what arrives in one interval at each process, whatever the number of keys: the organisation's
+bucket catches a second key.
 
 Decision: a call larger than a whole bucket is let in when the bucket is full, and leaves a debt; otherwise a legal
 call of two million points could never be made under a smaller limit. A debt never exceeds one bucket.
@@ -83,25 +84,29 @@ def _policy(limit: int) -> str:
 class Bucket:
     """A minute's allowance that refills steadily. Not safe for threads: `Quota` holds its lock around it.
 
-    `level` as of `at` (monotonic seconds); `new` is what was taken since the last reconciliation, `base` the level that
-    the last reconciliation found.
+    `level` as of `at` (monotonic seconds); `new` is what was taken since the last reconciliation, `spilled` the refill
+    that a full bucket could not hold since then.
     """
 
-    __slots__ = ("at", "base", "capacity", "level", "new", "rate", "seen")
+    __slots__ = ("at", "capacity", "level", "new", "rate", "seen", "spilled")
 
     def __init__(self, capacity: int, now: float) -> None:
         """A full bucket."""
         self.capacity = float(capacity)
         self.rate = capacity / WINDOW_SECONDS
-        self.level = self.base = self.capacity
+        self.level = self.capacity
         self.at = now
         self.new = 0
+        self.spilled = 0.0
         self.seen: dict[int, int] = {}
 
     def lacks(self, amount: int, now: float) -> float:
         """Refill up to `now`; seconds until `amount` can be taken, 0 when it can be taken at once."""
         level = self.level + (now - self.at) * self.rate
-        self.level = level = level if level < self.capacity else self.capacity
+        if level > self.capacity:
+            self.spilled += level - self.capacity
+            level = self.capacity
+        self.level = level
         self.at = now
         needed = amount if amount < self.capacity else self.capacity
         return 0.0 if level >= needed else (needed - level) / self.rate
@@ -111,20 +116,20 @@ class Bucket:
         self.level -= amount
         self.new += amount
 
-    def learn(self, totals: dict[int, int], own: int, seconds: float | None, elapsed: float, now: float) -> None:
-        """Set the level from the shared totals (by window), of which `own` was just added by this process.
+    def learn(self, totals: dict[int, int], own: int, first: bool, elapsed: float, now: float) -> None:
+        """Take away what other processes admitted, by the shared totals (by window), of which `own` is this one's.
 
-        `seconds` have passed since the last look; None on a first look, when the bucket is taken to have been full
-        `elapsed` seconds ago, as the oldest window of `totals` began. The others' consumption counts as spread evenly,
-        the own as the latest.
+        On a first look the bucket is taken to have been full `elapsed` seconds ago, as the oldest window of `totals`
+        began. What this process took is accounted for already, so without others nothing changes, and a caller who was
+        told when to come again is not sent away then. Of the others' consumption so much is forgiven as would have
+        been refilled meanwhile, had this bucket not been full.
         """
-        if seconds is None:
-            self.seen, self.base, seconds = {}, self.capacity, elapsed
+        self.lacks(0, max(now, self.at))
+        if first:
+            self.seen, self.spilled = {}, self.rate * elapsed
         others = sum(total - self.seen.get(window, 0) for window, total in totals.items()) - own
-        level = min(self.capacity, self.base + self.rate * seconds - max(others, 0)) - own
-        self.base = max(level, -self.capacity)
-        self.level = max(level - self.new, -self.capacity)
-        self.at = now
+        self.level = max(self.level - max(0.0, others - self.spilled), -self.capacity)
+        self.spilled = 0.0
         self.seen = totals
 
 
@@ -147,19 +152,18 @@ class Meter:
             return self
         meter = Meter(limits, now)
         for old, new in ((self.requests, meter.requests), (self.units, meter.units)):
-            new.level = new.base = min(old.level, new.capacity)
-            new.new, new.seen = old.new, old.seen
+            new.level = min(old.level, new.capacity)
+            new.new, new.seen, new.spilled = old.new, old.seen, old.spilled
         meter.looked = self.looked
         return meter
 
     def learn(self, totals: Totals, own: tuple[int, int], wall: float, now: float) -> None:
         """Reconcile both buckets with the totals (requests, units) by window (seconds since 1970)."""
         oldest = min(totals, default=int(wall))
-        stale = self.looked is None or not 0 <= wall - self.looked <= WINDOW_SECONDS
-        seconds = None if stale or self.looked is None else wall - self.looked
+        first = self.looked is None or not 0 <= wall - self.looked <= WINDOW_SECONDS
         elapsed = max(wall - oldest, 0.0)
-        self.requests.learn({window: t[0] for window, t in totals.items()}, own[0], seconds, elapsed, now)
-        self.units.learn({window: t[1] for window, t in totals.items()}, own[1], seconds, elapsed, now)
+        self.requests.learn({window: t[0] for window, t in totals.items()}, own[0], first, elapsed, now)
+        self.units.learn({window: t[1] for window, t in totals.items()}, own[1], first, elapsed, now)
         self.looked = wall
 
 

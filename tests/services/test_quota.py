@@ -161,6 +161,26 @@ class TestManyProcesses:
             one.reconcile()
             two.reconcile()
 
+    @pytest.mark.parametrize("quiet", [0.0, 0.7, 5.0, 70.0, 400.0])
+    def test_who_comes_again_after_retry_after_is_let_in(
+        self, make: Callable[..., Quota], caller: By, time: Time, quiet: float
+    ) -> None:
+        """Wherever the reconciliations fall, also the first one, also with a bucket that was full before."""
+        one, two = make(), make()
+        who = limited(caller("ministry"), 30)
+        for step in range(40):
+            if quiet and step % 8 == 0:
+                time.passed += quiet
+            admitted(one, who, 40)
+            time.passed += 0.13
+            with pytest.raises(LimitReachedError) as refused:
+                one.admit(who)
+            waits = refused.value.retry_after_seconds
+            one.reconcile()
+            two.reconcile()
+            time.passed += waits
+            one.admit(who)
+
     def test_an_idle_caller_costs_no_memory_and_no_query(
         self, make: Callable[..., Quota], caller: By, time: Time, database: Database
     ) -> None:
