@@ -49,6 +49,8 @@ def funnel(counts: Sequence[float], exposures: Sequence[float]) -> Funnel:
 
 
 def _limits(rate: float, exposure: float, reach: float) -> tuple[float, float]:
+    if exposure <= 0:
+        return 0.0, math.inf
     root = math.sqrt(rate * exposure + 0.375)
     low, high = max(root - reach / 2, 0.0) ** 2 - 0.375, (root + reach / 2) ** 2 - 0.375
     return max(low, 0.0) / exposure, high / exposure
@@ -119,6 +121,8 @@ def _rate(counts: Floats, exposures: Floats) -> float:
 
 def _variance(groups: Sequence[Units], alpha: float) -> float:
     counts, exposures = _joined(groups)
+    if exposures.sum() <= 0:
+        return math.nan
     share = exposures / exposures.sum()
     return float(1 / (counts.sum() + 0.5) + alpha * (share**2).sum())
 

@@ -63,7 +63,7 @@ def document(
             }
             for one in findings.harms
         ],
-        "axes": [_axis(axis) for axis in axes],
+        "axes": [axis_document(axis) for axis in axes],
         "untested": [{"group": _note(one.group), "reason": _note(one.reason)} for one in findings.untested],
     }  # fmt: skip
 
@@ -87,7 +87,8 @@ def _number(value: Any) -> Any:
     return (value if isinstance(value, int) else round(value, 4)) if math.isfinite(value) else None
 
 
-def _axis(axis: Axis) -> dict[str, Any]:
+def axis_document(axis: Axis) -> dict[str, Any]:
+    """One axis with its figures."""
     found: dict[str, Any] = {
         "id": axis.id, "title": _note(axis.title), "verdict": axis.verdict.value if axis.confirmatory else None,
         "labels": {name: _note(note) for name, note in axis.labels.items()},
