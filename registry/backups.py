@@ -24,10 +24,15 @@ def back_up(database: Database, target: Path) -> Path:
     """
     if database.path is None:
         raise ValueError("PostgreSQL is backed up by its own tools")
+    return copy(database.path, target)
+
+
+def copy(source: Path, target: Path) -> Path:
+    """Copy any SQLite file that may be in use to `target`, which must not exist yet. Raises like `back_up`."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(target.name + ".new")
     try:
-        _copy(database.path, draft)
+        _copy(source, draft)
         os.link(draft, target)
     except sqlite3.Error as error:
         raise translate(error, target) or _bad(target) from error

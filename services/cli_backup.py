@@ -1,9 +1,11 @@
-"""`aichung backup` and `aichung restore`: database, files and results, keys, checkpoints of one installation.
+"""`aichung backup` and `aichung restore`: databases, files and results, keys, checkpoints of one installation.
 
 Decisions
 - A backup is one folder that can be copied anywhere. The database gets its name last, so a folder without one is no
   backup. It is copied after the checkpoints and so holds every record that they speak of: a backup of a running
   platform verifies. The other way round the ledger would look truncated.
+- The workflows' own database (DBOS) is copied first: what it does not know yet of the jobs' rows is found and started
+  anew, and a workflow of a row that the copy lacks finds no job to claim. Without it in a backup it starts empty.
 - The bytes of files, jobs and results are copied before the database and again after it: sealed objects never change,
   so what a row of the copied database owns is there, unless it was deleted meanwhile. What arrived later is swept at
   the next start. Uploads under way are not copied; the sender sends them again.
@@ -27,7 +29,7 @@ from typing import Annotated
 import typer
 
 from models.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
-from registry.backups import back_up, ready_files
+from registry.backups import back_up, copy, ready_files
 from registry.backups import restore as put_back
 from registry.checkpoints import read_history
 from registry.database import Database, sqlite_path
@@ -38,6 +40,7 @@ from services.processes import hold
 from services.settings import Settings
 
 DATABASE = "aichung.db"
+WORKFLOWS = "jobs.db"
 CHECKPOINTS = "checkpoints"
 OBJECTS = "objects"
 BESIDE = (CHECKPOINTS, "keys", "keys.json", "database.marker")
@@ -61,6 +64,8 @@ def backup(
         folder.mkdir(parents=True, mode=0o700)
         for name in BESIDE:
             _copy(settings.home / name, folder / name)
+        if (settings.home / WORKFLOWS).is_file():
+            copy(settings.home / WORKFLOWS, folder / WORKFLOWS)
         _copy_objects(settings.objects, folder / OBJECTS)
         draft = back_up(database, folder / f"{DATABASE}.draft")
         _copy_objects(settings.objects, folder / OBJECTS)
@@ -85,11 +90,16 @@ def restore(
     aside = settings.home / "replaced" / datetime.now(UTC).strftime(STAMP)
     missing = _check_objects(source)
     with hold(settings.home):
+        workflows = _draft_of(source / WORKFLOWS, settings.home)
         put_back(source / DATABASE, path, aside)
         for name in BESIDE:
             if (source / name).exists():
                 _put_aside(settings.home / name, aside / name)
                 _copy(source / name, settings.home / name)
+        for suffix in ("-wal", "-shm", ""):
+            _put_aside(settings.home / (WORKFLOWS + suffix), aside / (WORKFLOWS + suffix))
+        if workflows is not None:
+            os.replace(workflows, settings.home / WORKFLOWS)
         if (source / OBJECTS).is_dir():
             _put_aside(settings.objects, aside / OBJECTS)
             _copy_objects(source / OBJECTS, settings.objects)
@@ -97,6 +107,13 @@ def restore(
     for file_id in missing:
         print(f"Thiếu nội dung của tệp {file_id} | The content of {file_id} is missing", file=sys.stderr)
     print(f"Đã phục hồi; bản cũ ở {aside} | Restored; what stood there is in {aside}", file=sys.stderr)
+
+
+def _draft_of(backup: Path, home: Path) -> Path | None:
+    """A checked copy of the workflows' database beside its place. Raises IntegrityError when the backup is damaged."""
+    draft = home / (WORKFLOWS + ".restoring")
+    draft.unlink(missing_ok=True)
+    return copy(backup, draft) if backup.is_file() else None
 
 
 def _record(home: Path | None, aside: Path) -> None:

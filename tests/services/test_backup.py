@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -186,6 +189,40 @@ def test_altered_bytes_end_a_restore_before_anything_moves_and_missing_ones_are_
     lies(tmp_path / "copy", file).unlink()
     cli_backup.restore(tmp_path / "copy", home)
     assert f"The content of {file.id} is missing" in capsys.readouterr().err
+
+
+def workflows(folder: Path) -> list[str]:
+    with closing(sqlite3.connect(folder / "jobs.db")) as connection:
+        return [name for (name,) in connection.execute("select name from workflows")]
+
+
+def test_the_workflows_come_back_and_none_of_later_stays(
+    home: Path, tmp_path: Path, database: Database, checkpointer: Checkpointer
+) -> None:
+    checkpointer.write()
+    cli_backup.backup(tmp_path / "before", home)
+    with closing(sqlite3.connect(home / "jobs.db")) as connection, connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("create table workflows (name text)")
+        connection.execute("insert into workflows values ('job_1.1')")
+        connection.commit()
+        cli_backup.backup(tmp_path / "copy", home)
+        connection.execute("insert into workflows values ('job_2.1')")
+        connection.commit()
+    database.close()
+    assert workflows(tmp_path / "copy") == ["job_1.1"]
+    cli_backup.restore(tmp_path / "copy", home)
+    assert workflows(home) == ["job_1.1"]
+    (aside,) = (home / "replaced").iterdir()
+    assert workflows(aside) == ["job_1.1", "job_2.1"]
+    shutil.rmtree(home / "replaced")
+    (tmp_path / "copy" / "jobs.db").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+    with pytest.raises(IntegrityError):
+        cli_backup.restore(tmp_path / "copy", home)
+    assert not (home / "replaced").exists()
+    assert workflows(home) == ["job_1.1"]
+    cli_backup.restore(tmp_path / "before", home)
+    assert not (home / "jobs.db").exists()
 
 
 def test_a_disk_that_refuses_is_told_without_a_traceback(
