@@ -7,6 +7,8 @@ Decisions
 - The caller's organisation decides the workspace: the header is set here, whatever the client sent, and the caller's
   credentials are not passed on. One organisation's run is 404 for another, by MLflow's own workspace filter.
 - Bodies are streamed both ways; nothing is held whole in memory.
+- What the server says goes through a pipe into a file that is rolled once, so a server that complains for months fills
+  no disk; a disk that is full costs lines of it and never blocks the server.
 """
 
 from __future__ import annotations
@@ -16,10 +18,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 from urllib.parse import quote
 
 import httpx
@@ -30,6 +35,11 @@ from services.processes import die_with_parent
 PREFIX: Final = "/mlflow"
 WORKSPACE_HEADER: Final = b"x-mlflow-workspace"
 START_SECONDS: Final = 60.0
+LOG_BYTES: Final = 5_000_000
+"""Of `server.log`, and of the one before it."""
+
+LINE_BYTES: Final = 65_536
+
 DROPPED: Final = frozenset(
     {b"authorization", b"x-api-key", b"host", b"connection", b"transfer-encoding", b"cookie", WORKSPACE_HEADER}
 )
@@ -140,10 +150,14 @@ class Tracking:
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
-        with (self._folder / "server.log").open("wb") as log:
-            return subprocess.Popen(  # noqa: S603 - fixed arguments
-                arguments, env=environment, stdout=log, stderr=log, preexec_fn=die_with_parent, cwd=self._folder
-            )
+        process = subprocess.Popen(  # noqa: S603 - fixed arguments
+            arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=die_with_parent,
+            cwd=self._folder,
+        )  # fmt: skip
+        if process.stdout is not None:
+            log = (process.stdout, self._folder / "server.log")
+            threading.Thread(target=keep_log, args=log, name="mlflow-log", daemon=True).start()
+        return process
 
     async def _wait(self, client: httpx.AsyncClient) -> None:
         deadline = self._clock() + START_SECONDS
@@ -169,6 +183,22 @@ class Tracking:
         elif found.status_code >= 400:
             raise _away()
         self._known_workspaces.add(name)
+
+
+def keep_log(said: IO[bytes], path: Path, most: int = LOG_BYTES) -> None:
+    """Write what a process says to a file of at most `most` bytes, the one before it beside it, until it ends."""
+    before = path.with_name(path.name + ".1")
+    with suppress(OSError):
+        os.replace(path, before)
+    size = 0
+    with said:
+        for line in iter(partial(said.readline, LINE_BYTES), b""):
+            with suppress(OSError):
+                if size + len(line) > most:
+                    os.replace(path, before)
+                    size = 0
+                with path.open("ab", buffering=0) as file:
+                    size += file.write(line)
 
 
 def workspace_of(tenant: str) -> str:

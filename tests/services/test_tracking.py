@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import httpx
 import pytest
 
 from models.errors import UnavailableError
-from services.tracking import Tracking, target_of
+from services.tracking import Tracking, keep_log, target_of
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,25 @@ def test_a_server_that_goes_away_while_it_is_asked_for_the_workspace_is_told(tmp
 
     with pytest.raises(UnavailableError):
         forward(Awake(tmp_path, httpx.MockTransport(answer)), {})
+
+
+def test_what_the_server_says_is_kept_within_bounds(tmp_path: Path) -> None:
+    log, before = tmp_path / "server.log", tmp_path / "server.log.1"
+    log.write_bytes(b"of the start before\n")
+    talker = "for number in range(5000): print('line', number, '-' * 50)"
+    with subprocess.Popen([sys.executable, "-c", talker], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        keep_log(process.stdout, log, 20_000)
+    assert b"of the start before" not in before.read_bytes()
+    assert 0 < log.stat().st_size <= 20_000
+    assert 0 < before.stat().st_size <= 20_000
+    kept = (before.read_bytes() + log.read_bytes()).splitlines()
+    assert [int(line.split()[1]) for line in kept] == list(range(5000 - len(kept), 5000))
+
+
+def test_a_log_that_cannot_be_written_never_blocks_the_server(tmp_path: Path) -> None:
+    talker = "for number in range(5000): print('line', number, '-' * 50)"
+    with subprocess.Popen([sys.executable, "-c", talker], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        keep_log(process.stdout, tmp_path / "gone" / "server.log", 20_000)
+    assert process.returncode == 0
