@@ -55,6 +55,8 @@ DONE: Final[Mapping[str, Mark]] = {
     "resumed": Mark(Note("Mô hình phục vụ trở lại.", "The model serves again."), "good"),
     "released": Mark(Note("Đã phát hành.", "It was released."), "good"),
     "rolled-back": Mark(Note("Bản trước đã phục vụ trở lại.", "The version before serves again."), "good"),
+    "announced": Mark(Note("Đã công bố ngày kết thúc.", "The end was announced."), "good"),
+    "waived": Mark(Note("Đã ghi miễn trừ.", "The waiver was kept."), "good"),
     "signed-out": Mark(Note("Đã đăng xuất.", "You are signed out."), "good"),
 }
 

@@ -57,6 +57,11 @@ DECISIONS: Final[Mapping[str, Mark]] = {
     "reject": Mark(Note("Từ chối", "Rejected"), "bad"),
     "request_changes": Mark(Note("Yêu cầu sửa", "Changes requested"), "wait"),
 }
+VERDICTS: Final[Mapping[str, Mark]] = {
+    "PASS": Mark(Note("Đạt", "Pass"), "good"),
+    "FAIL": Mark(Note("Không đạt", "Fail"), "bad"),
+    "INSUFFICIENT_EVIDENCE": Mark(Note("Chưa đủ bằng chứng", "Insufficient evidence"), "wait"),
+}
 TIERS: Final[Mapping[str, Note]] = {
     "T0": Note("T0 · thử nghiệm, chỉ tác giả gọi", "T0 · sandbox, the author's calls only"),
     "T1": Note("T1 · thống kê, vận hành nội bộ", "T1 · internal statistics and operation"),
