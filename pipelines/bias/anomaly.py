@@ -82,13 +82,16 @@ def _noise(series: Series) -> float:
 
 
 def _recall(model: Model[Any, Any, Any], series: Sequence[Series], at: int) -> Bools:
-    """Whether one month raised by SIGMAS of the line's own spread is flagged."""
-    raised = []
+    """Whether one reported month, that nearest to `at`, is flagged when raised by SIGMAS of the line's own spread."""
+    raised, places = [], []
     for one in series:
+        reported = np.flatnonzero(np.isfinite(one.values))
+        places.append(int(reported[np.argmin(np.abs(reported - at))]))
         changed = one.values.copy()
-        changed[at] = np.nan_to_num(changed[at]) + SIGMAS * _noise(one)
+        changed[places[-1]] += SIGMAS * _noise(one)
         raised.append(replace(one, values=changed))
-    return np.array([bool(one.is_anomaly[at]) for one in _found(model, raised, AnomalyOptions())])
+    found = _found(model, raised, AnomalyOptions())
+    return np.array([bool(one.is_anomaly[place]) for one, place in zip(found, places, strict=True)])
 
 
 def _delays(model: Model[Any, Any, Any], series: Sequence[Series]) -> Floats:
@@ -97,7 +100,7 @@ def _delays(model: Model[Any, Any, Any], series: Sequence[Series]) -> Floats:
     for one in series:
         changed = one.values.copy()
         place = slice(SHIFT_AT, SHIFT_AT + SHIFT_MONTHS)
-        changed[place] = np.nan_to_num(changed[place]) + SHIFT_SIGMAS * _noise(one)
+        changed[place] += SHIFT_SIGMAS * _noise(one)
         raised.append(replace(one, values=changed))
     found = _found(model, raised, AnomalyOptions(mode="stream"))
     after = [one.is_anomaly[SHIFT_AT : SHIFT_AT + SHIFT_MONTHS] for one in found]

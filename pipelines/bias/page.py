@@ -21,7 +21,9 @@ _STYLE: Final = Markup((PAGES / "bias.css").read_text(encoding="utf-8").strip())
 _ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, auto_reload=False
 )
-MOST_TABLE_ROWS: Final = 40
+MOST_TABLE_ROWS: Final = 24
+MOST_BESIDE: Final = 6
+"""Rows of a table without a picture: what passes beside the first figure, and what is only explored."""
 VERDICTS: Final = {
     "PASS": Note("ĐẠT", "PASS"),
     "FAIL": Note("KHÔNG ĐẠT", "FAIL"),
@@ -101,19 +103,20 @@ def _axis(axis: Mapping[str, Any], number: int, language: Language) -> dict[str,
 
 def _measure(axis: Mapping[str, Any], measure: Mapping[str, Any], id_: str, language: Language) -> dict[str, Any]:
     failed = [name_of(axis, row[0], language) for row in measure["rows"] if row[9] == "FAIL"]
+    drawn = measure["confirmatory"] and (measure is axis["measures"][0] or measure["verdict"] != "PASS")
     pictures = [
         draw(axis, measure, f"{id_}{letter}", language)
         for letter, draw in (("f", forest), ("u", funnel_plot), ("m", verdict_map))
-        if measure["confirmatory"]
+        if drawn
     ]
     ordered = sorted(measure["rows"], key=lambda row: (row[4] is None, -(row[4] or 0.0)))
+    most = MOST_TABLE_ROWS if drawn else MOST_BESIDE
     return {
         **measure, "title": measure["title"][language], "verdict": verdict_word(measure["verdict"], language),
         "method": measure["method"][language], "failed": ", ".join(failed),
         "pictures": [one for one in pictures if one is not None],
         "remark": measure["remark"][language] if "remark" in measure else "",
-        "rows": [_row(axis, row, language) for row in ordered[:MOST_TABLE_ROWS]],
-        "cut": len(ordered) > MOST_TABLE_ROWS,
+        "rows": [_row(axis, row, language) for row in ordered[:most]], "cut": len(ordered) > most,
     }  # fmt: skip
 
 

@@ -17,8 +17,8 @@ from models.places.gazetteer import Tile, tiles
 
 Language = Literal["vi", "en"]
 WIDTH, LEFT, ROW, TOP = 640, 190, 15, 22
-MOST_ROWS: Final = 40
-MOST_NAMES: Final = 16
+MOST_ROWS: Final = 24
+MOST_NAMES: Final = 10
 TILE: Final = 30
 LETTERS: Final = {
     "vi": {"PASS": "Đ", "FAIL": "K", "INSUFFICIENT_EVIDENCE": "?"},

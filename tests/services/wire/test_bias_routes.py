@@ -24,7 +24,8 @@ def report() -> dict:
     return {
         "schema": "bias-report/1", "model": {"name": "vi-weighed", "version": "1.0.0", "artifact_digest": "sha256:1"},
         "family": "text", "tier": "T1", "verdict": "FAIL", "verdict_by_axis": {"province": "FAIL"}, "margins": "m",
-        "run": run, "datasets": [], "lists": [], "facts": {}, "harms": [], "axes": [axis_document(axis)], "untested": [],
+        "run": run, "datasets": [], "lists": [], "facts": {}, "harms": [], "axes": [axis_document(axis)],
+        "untested": [],
     }  # fmt: skip
 
 
