@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "nlp": ("services.cli_predict:language", "Gọi tác vụ ngôn ngữ | Call a language task"),
     "forecast": ("services.cli_predict:forecasting", "Dự báo từ tệp CSV | Forecast a CSV file"),
     "anomalies": ("services.cli_predict:detection", "Tìm bất thường trong tệp CSV | Find anomalies in a CSV file"),
+    "rows": ("services.cli_rows:app", "Tìm dòng bất thường trong bảng CSV | Find strange rows in a CSV table"),
     "audit": ("services.cli_audit:app", "Nhật ký: kiểm chứng, đọc, bằng chứng | Ledger: verify, read, prove"),
     "usage": ("services.cli_usage:app", "Mức sử dụng và chỉ số | Usage and figures"),
     "bias": ("services.cli_bias:app", "Báo cáo thiên lệch của một mô hình | A model's bias report"),

@@ -26,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from services.client_files import FileMethods
 from services.client_jobs import JobMethods
+from services.client_tables import TableMethods
 from services.frames import SeriesIn, Texts, documents_of, series_of
 from services.results import AnalysisAnswer, AnomalyAnswer, ForecastAnswer, Listing, TextAnswer
 from services.transport import READ_SECONDS, TRIES, Transport, object_of
@@ -40,7 +41,7 @@ MEDIA_TYPES: Final = {"json": "application/json", "html": "text/html", "markdown
 CardFormat = Literal["json", "html", "markdown"]
 
 
-class Client(FileMethods, JobMethods):
+class Client(FileMethods, JobMethods, TableMethods):
     """A connection to the platform with one key. Safe for threads; close it, or use it in `with`.
 
     Every method raises the errors of models.errors: UnauthenticatedError, ForbiddenError, GateClosedError,
