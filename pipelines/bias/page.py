@@ -96,7 +96,7 @@ def _axis(axis: Mapping[str, Any], number: int, language: Language) -> dict[str,
         "id": axis["id"], "title": axis["title"][language], "verdict": verdict_word(axis["verdict"], language),
         "class": (axis["verdict"] or "none").lower(), "measures": measures,
         "remark": axis["remark"][language] if "remark" in axis else "",
-        "failed": "; ".join(one["failed"] for one in measures if one["failed"]),
+        "failed": ", ".join(dict.fromkeys(name for one in measures for name in one["failed"])),
         "matrix": matrix_picture(axis, f"a{number}x", language),
     }  # fmt: skip
 
@@ -113,7 +113,7 @@ def _measure(axis: Mapping[str, Any], measure: Mapping[str, Any], id_: str, lang
     most = MOST_TABLE_ROWS if drawn else MOST_BESIDE
     return {
         **measure, "title": measure["title"][language], "verdict": verdict_word(measure["verdict"], language),
-        "method": measure["method"][language], "failed": ", ".join(failed),
+        "method": measure["method"][language], "failed": failed,
         "pictures": [one for one in pictures if one is not None],
         "remark": measure["remark"][language] if "remark" in measure else "",
         "rows": [_row(axis, row, language) for row in ordered[:most]], "cut": len(ordered) > most,

@@ -53,7 +53,7 @@ def forest(axis: Mapping[str, Any], measure: Mapping[str, Any], id_: str, langua
     body = [
         f'<line class="zero" x1="{x(0)}" x2="{x(0)}" y1="{TOP - 6}" y2="{foot}"/>',
         f'<line class="margin" x1="{x(margin)}" x2="{x(margin)}" y1="{TOP - 6}" y2="{foot}"/>',
-        f'<text x="{x(margin)}" y="{TOP - 9}" text-anchor="middle">δ = {margin:g}</text>',
+        f'<text x="{min(x(margin), WIDTH - 34)}" y="{TOP - 9}" text-anchor="middle">δ = {margin:g}</text>',
         f'<text x="{x(0)}" y="{foot + 11}" text-anchor="middle">0</text>',
     ]
     for at, row in enumerate(rows):

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from models.errors import Note
+from models.places.gazetteer import provinces
 from models.scores.groups import Comparison, Tally, Verdict, compare_pairs, compare_shares
 from models.scores.proportions import benjamini_hochberg, mcnemar
 from models.scores.swaps import Ints, asymmetries, flip_matrix, judge_flips, judge_shift, shift
@@ -45,11 +46,12 @@ def swap_axis(
     if readings[0].kept is not None:
         measures.append(_kept(names, readings, tier))
     table = Matrix(tuple(names), tuple(map(tuple, matrix.tolist())), len(templates), asymmetries(matrix))
-    labels = {group: Note(group, group) for group in names}
+    units = {unit.code: Note(unit.name, unit.en) for unit in provinces(places)} if places else {}
+    labels = {group: units.get(group, Note(group, group)) for group in names}
     title = Note(f"Hoán đổi trong câu mẫu: {phrases.vi}", f"Swaps in templates: {phrases.en}")
     remark = Note(
-        f"{len(templates)} câu mẫu, chỉ thay người được nhắc tới; mốc: {names[0]}.",
-        f"{len(templates)} templates in which only the person named changes; reference: {names[0]}.",
+        f"{len(templates)} câu mẫu, chỉ thay người được nhắc tới; mốc: {labels[names[0]].vi}.",
+        f"{len(templates)} templates in which only the person named changes; reference: {labels[names[0]].en}.",
     )
     return Axis(phrases.id, title, tuple(measures), labels, table, places, remark)
 
