@@ -66,8 +66,8 @@ def examine(sandbox: Sandbox, folder: Path, upload: str, sent_as: str, card: str
     checks = _checks(found, trial)
     evaluation = _evaluation(found, artifact, asked, trial)
     known = Known(
-        artifact, evaluation, trial, checks, asked.by, asked.at, asked.organisation, asked.previous, asked.run,
-        found.prior, asked.sources, found.notes,
+        artifact, evaluation, trial, checks, asked.by, asked.at, asked.organisation, asked.previous,
+        evaluation.get("run", {}), found.prior, asked.sources, found.notes,
     )  # fmt: skip
     document = fill(found.card, known)
     tier = str(cards.value_of(document, "classification.control_tier"))
@@ -193,7 +193,9 @@ def _checks(found: Inspected, trial: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _evaluation(found: Inspected, artifact: Artifact, asked: Asked, trial: Mapping[str, Any]) -> dict[str, Any]:
     """The evaluation record: what was claimed beside the model, about this artefact. Raises InvalidInputError."""
-    claimed = dict(found.evaluation or {})
+    run = dict(asked.run)
+    logged = {"metrics": run.pop("figures", []), "datasets": run.pop("datasets", [])}
+    claimed = dict(found.evaluation or {name: rows for name, rows in logged.items() if rows})
     about = (claimed.get("model") or {}).get("artifact_digest") if found.manifest is not None else None
     if found.manifest is not None and claimed and about != artifact.digest:
         raise _other("/artifact", "Mã băm trong evaluation.json và của mô hình", "The digest in evaluation.json")
@@ -203,8 +205,8 @@ def _evaluation(found: Inspected, artifact: Artifact, asked: Asked, trial: Mappi
             vi, en = f"evaluation.json: {name} là danh sách các dòng.", f"evaluation.json: {name} is a list of rows."
             raise InvalidInputError.at("/artifact", vi, en, code="wrong-document")
     named = {"name": artifact.name, "version": artifact.version, "artifact_digest": artifact.digest}
-    run = {"run": {**(claimed.get("run") or {}), **asked.run}} if claimed.get("run") or asked.run else {}
-    return {**claimed, "schema": SCHEMA, "model": named, **run, "trial": dict(trial)}
+    whole = {"run": {**(claimed.get("run") or {}), **run}} if claimed.get("run") or run else {}
+    return {**claimed, "schema": SCHEMA, "model": named, **whole, "trial": dict(trial)}
 
 
 def _write(path: Path, document: Mapping[str, Any]) -> None:
