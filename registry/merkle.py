@@ -80,20 +80,24 @@ def inclusion_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
 
     Raises IndexError when there is no such leaf.
     """
-    if not 0 <= index < len(leaves):
+    return inclusion_paths(leaves, (index,))[0]
+
+
+def inclusion_paths(leaves: Sequence[bytes], indexes: Sequence[int]) -> list[list[bytes]]:
+    """The audit paths of some leaves of one tree, which is hashed once. Raises IndexError for one that is not there."""
+    if not all(0 <= index < len(leaves) for index in indexes):
         raise IndexError("no such leaf")
-    path: list[bytes] = []
-    level, position = list(leaves), index
+    paths: list[list[bytes]] = [[] for _ in indexes]
+    level, positions = list(leaves), list(indexes)
     while len(level) > 1:
-        sibling = position ^ 1
-        if sibling < len(level):
-            path.append(level[sibling])
-        pairs = range(0, len(level) - 1, 2)
-        above = [node_hash(level[i], level[i + 1]) for i in pairs]
+        for path, position in zip(paths, positions, strict=True):
+            if (position ^ 1) < len(level):
+                path.append(level[position ^ 1])
+        above = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
         if len(level) & 1:
             above.append(level[-1])
-        level, position = above, position >> 1
-    return path
+        level, positions = above, [position >> 1 for position in positions]
+    return paths
 
 
 def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:

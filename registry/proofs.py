@@ -10,8 +10,8 @@ checkpoint names that root for that chain and size.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from sqlalchemy import select
 from models.errors import ConflictError, IntegrityError, NotFoundError
 from registry.checkpoints import Checkpoint, Point, read_checkpoint, read_since
 from registry.database import Database
-from registry.merkle import inclusion_path, leaf_hash, root_from_path
+from registry.merkle import inclusion_paths, leaf_hash, root_from_path
 from registry.signatures import PublicKey
 from registry.tables import from_micros, ledger
+from registry.trail import Place, Written, one
 
 FORMAT = "ledger-proof/1"
 SLACK = timedelta(days=1)
@@ -35,38 +36,69 @@ def prove(database: Database, checkpoints: Path, key: PublicKey, chain_uid: str,
     Raises NotFoundError, ConflictError (`not-covered-yet`: no checkpoint yet, at most a minute), IntegrityError when
     the ledger does not lead to the checkpoint's root.
     """
+    bundles, pending = prove_all(database, checkpoints, key, [Place(chain_uid, seq)])
+    if pending:
+        raise ConflictError(
+            "Chưa có điểm kiểm đã ký bao gồm bản ghi này; xin thử lại sau một phút.",
+            "No signed checkpoint covers this record yet; try again in a minute.",
+            code="not-covered-yet",
+        )
+    return bundles[0]
+
+
+def prove_all(
+    database: Database, checkpoints: Path, key: PublicKey, places: Sequence[Place]
+) -> tuple[list[dict[str, Any]], list[Place]]:
+    """The bundles of some records, and the places that no checkpoint covers yet. Raises as `prove`.
+
+    Every chain's leaves are read once for each checkpoint that is needed, however many records it proves.
+    """
     with database.read() as connection:
-        mine = select(ledger.c.record, ledger.c.ts).where(ledger.c.chain_uid == chain_uid, ledger.c.seq == seq)
-        found = connection.execute(mine).one_or_none()
-        if found is None:
+        found = {place: one(connection, place, None) for place in places}
+        written = {place: record for place, record in found.items() if record is not None}
+        if len(written) < len(found):
             raise NotFoundError("Không tìm thấy bản ghi.", "No such record.")
-        checkpoint, point = _covering(checkpoints, key, chain_uid, seq, from_micros(found.ts) - SLACK)
-        query = select(ledger.c.leaf).where(ledger.c.chain_uid == chain_uid, ledger.c.seq <= point.size)
-        leaves = list(connection.execute(query.order_by(ledger.c.seq)).scalars())
-    bundle = {
-        "format": FORMAT, "record": found.record, "chain_uid": chain_uid, "seq": seq, "size": point.size,
-        "root": point.root.hex(), "path": [node.hex() for node in inclusion_path(leaves, seq - 1)],
-        "checkpoint": checkpoint.line,
-    }  # fmt: skip
-    check(bundle, key)
-    return bundle
+        covering = _covering(checkpoints, key, written)
+        together: dict[tuple[str, int], list[Place]] = {}
+        for place, (_, point) in covering.items():
+            together.setdefault((place.chain_uid, point.size), []).append(place)
+        paths: dict[Place, list[bytes]] = {}
+        for (uid, size), members in together.items():
+            query = select(ledger.c.leaf).where(ledger.c.chain_uid == uid, ledger.c.seq <= size)
+            leaves = list(connection.execute(query.order_by(ledger.c.seq)).scalars())
+            paths |= zip(members, inclusion_paths(leaves, [place.seq - 1 for place in members]), strict=True)
+    bundles = []
+    for place in (place for place in written if place in covering):
+        checkpoint, point = covering[place]
+        bundle = {
+            "format": FORMAT, "record": written[place].text, "chain_uid": place.chain_uid, "seq": place.seq,
+            "size": point.size, "root": point.root.hex(), "path": [node.hex() for node in paths[place]],
+            "checkpoint": checkpoint.line,
+        }  # fmt: skip
+        check(bundle, key)
+        bundles.append(bundle)
+    return bundles, [place for place in written if place not in covering]
 
 
-def _covering(folder: Path, key: PublicKey, uid: str, seq: int, since: datetime) -> tuple[Checkpoint, Point]:
-    """The first checkpoint that covers a record, looked for from its day on: years of older ones are not read.
+def _covering(folder: Path, key: PublicKey, wanted: Mapping[Place, Written]) -> dict[Place, tuple[Checkpoint, Point]]:
+    """The first checkpoint that covers each record, looked for from the earliest's day on: older years are not read.
 
     A record whose clock was ahead of the checkpoints' is looked for from the beginning.
     """
+    if not wanted:
+        return {}
+    since = from_micros(min(record.micros for record in wanted.values())) - SLACK
+    found: dict[Place, tuple[Checkpoint, Point]] = {}
     for day in (f"{since:%Y-%m-%d}", ""):
         for checkpoint in read_since(folder, {key.key_id: key}, day):
-            for point in checkpoint.points:
-                if point.uid == uid and point.size >= seq:
-                    return checkpoint, point
-    raise ConflictError(
-        "Chưa có điểm kiểm đã ký bao gồm bản ghi này; xin thử lại sau một phút.",
-        "No signed checkpoint covers this record yet; try again in a minute.",
-        code="not-covered-yet",
-    )
+            sizes = {point.uid: point for point in checkpoint.points}
+            for place in wanted:
+                point = sizes.get(place.chain_uid)
+                if place not in found and point is not None and point.size >= place.seq:
+                    found[place] = (checkpoint, point)
+            if len(found) == len(wanted):
+                return found
+    return found
 
 
 def check(bundle: Mapping[str, Any], key: PublicKey) -> dict[str, Any]:
