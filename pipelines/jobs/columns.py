@@ -23,10 +23,13 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from models.errors import InvalidInputError
+from models.tables.archives import kind_of
 from models.tables.cells import read_workbook
-from models.tables.delimited import records, sniff
+from models.tables.delimited import Dialect, is_mixed, records, repaired, sniff
 from models.tables.grid import CellValue, column_name
 from models.tables.numbers import COMMA_GROUPS, NumberForm, Tally, parse
+from models.tables.records import is_json_lines
+from models.tabular.columns import LARGEST
 from models.values import Column, Table
 from registry.objects import Objects
 
@@ -35,7 +38,6 @@ BATCH_ROWS: Final = 20_000
 WRONG_SHARE: Final = 0.2
 MOST_WORDS_SHARE: Final = 0.5
 FEW_ROWS: Final = 50
-DELIMITED: Final = (".csv", ".tsv", ".txt")
 EPOCH: Final = date(1970, 1, 1)
 _DATE: Final = re.compile(r"(?:(\d{4})-(\d\d?)-(\d\d?)|(\d\d?)[/.-](\d\d?)[/.-](\d{4}))(?:[T ].*)?")
 
@@ -86,9 +88,9 @@ def _source(path: Path, name: str, reading: Mapping[str, Any] | None) -> tuple[s
     """The sheet's name, its rows (to be walked again), and the row of the header, counted from 0."""
     tables = (reading or {}).get("tables") or []
     head = int(max(tables[0]["header_rows"], default=1)) - 1 if tables and tables[0].get("header_rows") else None
-    if Path(name).suffix.lower() in DELIMITED:
+    if kind_of(path) == "text" and not is_json_lines(path):
         dialect = sniff(path)
-        return Path(name).stem[:31], lambda: iter(records(path, dialect)), 0 if head is None else head
+        return Path(name).stem[:31], lambda: _lines(path, dialect), 0 if head is None else head
     sheets = [sheet for sheet in read_workbook(path, name).sheets if sheet.visible and sheet.rows]
     if not sheets:
         vi, en = "Tệp không có bảng nào để xét.", "The file holds no table to look at."
@@ -96,6 +98,12 @@ def _source(path: Path, name: str, reading: Mapping[str, Any] | None) -> tuple[s
     wanted = [sheet for sheet in sheets if tables and sheet.name == tables[0]["sheet"]]
     best = wanted[0] if wanted else max(sheets, key=lambda sheet: sheet.height)
     return best.name, lambda: iter(best.rows), _header(best.rows) if head is None else head
+
+
+def _lines(path: Path, dialect: Dialect) -> Iterator[Row]:
+    """The records of a delimited file; bytes of another encoding are read as `read_workbook` reads them."""
+    for row in records(path, dialect):
+        yield [repaired(cell) for cell in row] if dialect.mixed and is_mixed(row) else row
 
 
 def _header(rows: Sequence[Row]) -> int:
@@ -213,16 +221,9 @@ class _Gathering:
 
     def _number(self, cell: CellValue) -> float | None:
         if isinstance(cell, int | float):
-            value = float(cell)
-            return value if abs(value) <= 1e30 else None
-        text = str(cell)
-        if self.plan.form == COMMA_GROUPS:
-            try:
-                value = float(text)
-                return value if abs(value) <= 1e30 else None
-            except ValueError:
-                return parse(text, self.plan.form)
-        return parse(text, self.plan.form)
+            return float(cell) if abs(cell) <= LARGEST else None
+        value = parse(str(cell), self.plan.form)
+        return value if value is None or abs(value) <= LARGEST else None
 
 
 def _days(cell: CellValue) -> float | None:

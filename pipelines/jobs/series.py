@@ -56,6 +56,8 @@ CASE_UNITS: Final = frozenset({"ca", "ca mac", "ca benh"})
 PERSON_UNITS: Final = frozenset({"", "nguoi", "truong hop"})
 CASES: Final = re.compile(r"\b(?:ca|nguoi|truong hop|so) (?:mac|benh|nhiem|ngo doc)\b")
 """Persons are many things (travellers, pupils); they are cases where the indicator says so."""
+CORRECTED_SHARE: Final = 0.1
+"""A negative number of cases takes back earlier ones: so large a share may do so (a month of a year), not more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ class SeriesWork:
         keys = [[list(key), count] for key, count in comparables_of(item.series for item in items).items()]
         summary = {
             "succeeded": len(items) - failed, "failed": failed, "points": points, "sightings": sightings,
-            "comparables": keys,
+            "comparables": keys, "units": sum(len(item.series.values) for item in items),
         }  # fmt: skip
         return {"output": as_facts(stored), "summary": summary}
 
@@ -215,7 +217,7 @@ def _kind(one: TableSeries) -> Kind | None:
     unit, values = tidy(plain(one.unit or "")), one.series.values
     cases = unit in CASE_UNITS or (unit in PERSON_UNITS and CASES.search(plain(one.name)))
     seen = values[np.isfinite(values)]
-    whole = bool((seen >= 0).all() and (seen == np.floor(seen)).all())
+    whole = bool((seen < 0).sum() <= CORRECTED_SHARE * len(seen) and (seen == np.floor(seen)).all())
     return "count" if cases and whole and one.measure in (None, "flow", "ytd") else None
 
 

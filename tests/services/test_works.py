@@ -204,6 +204,24 @@ def test_a_files_strange_row_is_found_with_its_place(bench: Bench, decimal: str)
     assert end["counts"] == {"succeeded": 400, "failed": 0}
 
 
+def test_a_negative_number_of_cases_is_told_as_a_correction(bench: Bench):
+    months = [8, 12, 21, 17, 17, 15, 14, -57, 13, 26, 10, 13]
+    lines = ["Tỉnh;Kỳ;Số ca mắc dại (ca)", *(f"Nghệ An;T{at}/2024;{cases}" for at, cases in enumerate(months, 1))]
+    source = {**uploaded(bench, "\n".join(lines)), "accept_guess": True}
+    _, kept, _ = whole_job(bench, "anomaly.series", "anomaly-series", source, {})
+    (event,) = [event for one in kept.series for event in one.output["events"] if event["start_period"] == "2024-08"]
+    assert (event["kind"], event["likely"]) == ("negative_correction", "data")
+
+
+@pytest.mark.parametrize("name", ["bảng.csv", "bảng.xlsx", "bảng"])
+def test_a_table_is_what_its_content_is_whatever_its_name_and_encodings(bench: Bench, name: str):
+    text = table(400).encode() + "\n000400;40.0;20.00;Đắk;05/03/2024\n".encode("cp1258", "ignore")
+    stored = bench.objects.keep([text])
+    source = {"file": {"object": stored.name, "sha256": stored.sha256, "filename": name}}
+    end, _, _ = whole_job(bench, "anomaly.tabular", "anomaly-tabular", source, {})
+    assert end["counts"] == {"succeeded": 401, "failed": 0}
+
+
 def test_an_expected_share_is_a_share_of_all_rows(bench: Bench):
     _, kept, _ = whole_job(
         bench, "anomaly.tabular", "anomaly-tabular", uploaded(bench, table(1000)), {"expected_share": 0.01}

@@ -34,6 +34,7 @@ def taken(one: TableSeries) -> Series:
         read("Số ca mắc sốt xuất huyết", None),
         read("Số người mắc tay chân miệng", "Người"),
         read("Số mắc cúm", "trường hợp"),
+        read("Dại / Mắc", "ca", "flow", 8, 12, 21, 17, 17, 15, 14, -57, 13, 26, 10, 13),
     ],
     ids=lambda one: f"{one.name} {one.unit} {one.measure}",
 )
