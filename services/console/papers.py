@@ -40,7 +40,10 @@ def offered(entry: Entry) -> list[tuple[str, Note]]:
 
 
 def paper(entry: Entry, word: str, language: Language) -> Reply:
-    """One paper; the bias report's page is in the reader's language. Raises NotFoundError, IntegrityError when it is not the one that was registered."""
+    """One paper; the bias report's page is in the reader's language.
+
+    Raises NotFoundError, IntegrityError when it is not the one that was registered.
+    """
     make = PAPERS.get(word)
     if make is None:
         raise _nothing()

@@ -67,7 +67,7 @@ def _words(language: Language, now: datetime) -> dict[str, Any]:
         "say": lambda vi, en: vi if language == "vi" else en,
         "pick": partial(_marked, language=language),
         "plain": lambda value: pick(value, language),
-        "role": lambda name: pick(role_title(name), language),
+        "role": lambda name: _capital(pick(role_title(name), language)),
         "number": lambda value: number(value, language),
         "day": lambda at: _time(at, day(at, language)),
         "moment": lambda at: _time(at, moment(at, language)),
@@ -75,6 +75,10 @@ def _words(language: Language, now: datetime) -> dict[str, Any]:
         "until": lambda at: span(at - now, language),
         "now": now,
     }
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _marked(value: Any, language: Language) -> Markup:
