@@ -29,6 +29,12 @@ def bias(
     templates: Annotated[
         Path | None, typer.Option(help="Tập câu mẫu riêng của người rà soát | A reviewer's own templates")
     ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Thư mục có artifact/ của mô hình riêng | Folder with a model of your own")
+    ] = None,
+    cases: Annotated[
+        Path | None, typer.Option(help="Văn bản có nhãn, JSONL | Labelled texts, JSONL: text, label, source")
+    ] = None,
     page: Annotated[Path | None, typer.Option(help="Ghi thêm trang HTML | Write the page as well")] = None,
     quick: Annotated[bool, typer.Option(help="Chạy thử vài giây | A trial of seconds")] = False,
     as_json: AsJson = False,
@@ -40,9 +46,10 @@ def bias(
         print(f"{time.monotonic() - started:7.1f} s  {line}", file=sys.stderr, flush=True)
 
     mirror = Path(settings.data_mirror) if settings.data_mirror else None
-    made = assess(newest(name, out), mirror, log, tier=tier or None, hidden=templates, quick=quick)
-    card = rewrite_card(name, out)
-    if out.resolve() == BUNDLED_FOLDER:
+    place = folder or newest(name, out)
+    made = assess(place, mirror, log, tier=tier or None, hidden=templates, cases=cases, quick=quick)
+    card = None if folder else rewrite_card(name, out)
+    if card is not None and out.resolve() == BUNDLED_FOLDER:
         card.show(CARDS)
     if page is not None:
         page.write_text(render_page(made.report), encoding="utf-8")
@@ -60,4 +67,6 @@ def bias(
         if measure["confirmatory"]
     ]  # fmt: skip
     show(rows, COLUMNS, as_json=False)
-    print(f"{name}: {made.report['verdict']}  {made.digest}\nthẻ | card {card.digest}")
+    print(f"{name}: {made.report['verdict']}  {made.digest}")
+    if card is not None:
+        print(f"thẻ | card {card.digest}")

@@ -19,6 +19,7 @@ from models.catalog import open_model
 from models.contract import Model
 from models.errors import ConflictError, InvalidInputError, NotFoundError
 from pipelines.bias import anomaly, forecast, tabular, text
+from pipelines.bias.brought import read_brought
 from pipelines.bias.document import document
 from pipelines.bias.lists import Template, hidden_templates, templates
 from pipelines.bias.values import Findings
@@ -42,6 +43,9 @@ SERIES: Final[Mapping[str, Test]] = {
     "anomaly.series/1": anomaly.assess,
     "tabular.anomaly/1": tabular.assess,
 }
+CLASSIFIERS: Final = ("text.classify/1", "onnx.text-classify/1")
+"""Kinds that can be tested on texts that the caller brings."""
+UNSTATED: Final = "T2"
 SLOW: Final = ("forecast.additive/1",)
 
 
@@ -61,19 +65,24 @@ def assess(
     *,
     tier: str | None = None,
     hidden: Path | None = None,
+    cases: Path | None = None,
     quick: bool = False,
 ) -> Assessed:
     """Test the model in a version's folder and write its report there.
 
-    `tier` is the card's where none is given; `hidden` is a reviewer's own set of templates, of which the report keeps
-    the digest only. Raises InvalidInputError for a kind that has no tests, ConflictError for data that it trained on,
-    and as `Datasets.path` does.
+    `tier` is the card's where none is given, T2 where there is no card; `hidden` is a reviewer's own set of templates,
+    of which the report keeps the digest only; `cases` are labelled texts for a classifier of the caller's own.
+    Raises InvalidInputError for a kind that has no tests, ConflictError for data that it trained on, and as
+    `Datasets.path` does.
     """
     artifact = open_artifact(folder / ARTIFACT)
-    level = tier or str(value_of(read_document(folder / CARD), "classification.control_tier"))
+    level = tier or _tier_of(folder)
     data, facts = Datasets(mirror), provenance()
     open_set, hidden_digest = (templates(), None) if hidden is None else hidden_templates(hidden)
-    findings = run(open_model(artifact), artifact, data, open_set, level, log, quick=quick)
+    if cases is not None and artifact.kind in CLASSIFIERS:
+        findings = text.assess_brought(open_model(artifact), read_brought(cases), open_set, level, log)
+    else:
+        findings = run(open_model(artifact), artifact, data, open_set, level, log, quick=quick)
     _require_apart(artifact, findings)
     made = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"), "code_commit": facts.code_commit,
@@ -85,20 +94,27 @@ def assess(
     return Assessed(report, digest(report), folder)
 
 
+def _tier_of(folder: Path) -> str:
+    path = folder / CARD
+    return str(value_of(read_document(path), "classification.control_tier")) if path.exists() else UNSTATED
+
+
 def run(
     model: Model[Any, Any, Any], artifact: Artifact, data: Datasets, said: tuple[Template, ...], tier: str, log: Log, *,
     quick: bool,
 ) -> Findings:  # fmt: skip
     """The tests of a model's family. Raises InvalidInputError for a kind that has none."""
-    if artifact.kind in TEXTS:
+    if artifact.kind in TEXTS and (artifact.kind not in CLASSIFIERS or artifact.name in RECIPES):
         return TEXTS[artifact.kind](model, data, said, tier, log, quick=quick)
     if artifact.kind in SERIES:
         more = {"slow": True} if artifact.kind in SLOW else {}
         return SERIES[artifact.kind](model, data, tier, log, quick=quick, **more)
     known = ", ".join((*TEXTS, *SERIES))
     raise InvalidInputError(
-        f"Chưa có phép thử thiên lệch cho loại {artifact.kind}; hiện có: {known}.",
-        f"There are no bias tests for kind {artifact.kind}; there are for: {known}.",
+        f"Chưa có phép thử thiên lệch cho loại {artifact.kind}; hiện có: {known}; "
+        f"với văn bản có nhãn kèm theo (--cases): {', '.join(CLASSIFIERS)}.",
+        f"There are no bias tests for kind {artifact.kind}; there are for: {known}; "
+        f"with labelled texts (--cases): {', '.join(CLASSIFIERS)}.",
         code="no-bias-tests",
     )
 

@@ -53,7 +53,7 @@ def document(
         "verdict_by_axis": {axis.id: axis.verdict.value for axis in axes if axis.confirmatory},
         "margins": VERSION,
         "run": dict(run),
-        "datasets": [_dataset(data, id_) for id_ in findings.datasets],
+        "datasets": [*(_dataset(data, id_) for id_ in findings.datasets), *map(dict, findings.brought)],
         "lists": sources(findings.lists),
         "facts": {name: _number(value) for name, value in findings.facts.items()},
         "harms": [

@@ -53,12 +53,16 @@ class Reading:
 
 
 class Subject(Protocol):
-    """A language model with its cases. `whole` tells that a case is right or wrong as one."""
+    """A language model with its cases.
+
+    `whole` tells that a case is right or wrong as one, `labels` what it may answer (empty for other than classes).
+    """
 
     metric: str
     title: Note
     whole: bool
     cases: Sequence[Case]
+    labels: Sequence[str]
 
     def counts(self, cases: Sequence[Case], typed: Change = unchanged) -> Floats:
         """Right and out of how much, for each case as typed; shape (cases, 2)."""
@@ -87,7 +91,7 @@ class Topics:
         self._model = model
         self.cases = cases
         first: Labels = answers_of(model, ["."])[0]
-        self.labels = sorted(label for label, _ in first.labels)
+        self.labels: Sequence[str] = sorted(label for label, _ in first.labels)
 
     def answers(self, texts: Sequence[str]) -> list[Labels]:
         """All labels of each text."""
@@ -117,6 +121,7 @@ class Segments:
     """A segmenter: words of treebank sentences."""
 
     metric, whole = "word_f1", False
+    labels: Sequence[str] = ()
     title = Note("F1 tách từ", "word F1")
 
     def __init__(self, model: Model[Any, Any, Any], cases: Sequence[Case]) -> None:
@@ -154,6 +159,7 @@ class Restorations:
     """A restorer of diacritics: every case is typed without marks."""
 
     metric, whole = "syllable_accuracy", False
+    labels: Sequence[str] = ()
     title = Note("âm tiết phục hồi đúng", "syllables restored")
 
     def __init__(self, model: Model[Any, Any, Any], cases: Sequence[Case]) -> None:

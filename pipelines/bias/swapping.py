@@ -41,7 +41,8 @@ def swap_axis(
     sure = [one.sure for one in readings if one.sure is not None]
     if len(sure) == len(names):
         measures += _shifts(names, numbers, sure, tier)
-        measures.append(_right(names, readings, [one.topic for one in templates], tier))
+        if {one.topic for one in templates} <= set(subject.labels):
+            measures.append(_right(names, readings, [one.topic for one in templates], tier))
         measures.append(_abstained(names, readings, tier))
     if readings[0].kept is not None:
         measures.append(_kept(names, readings, tier))

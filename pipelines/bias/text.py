@@ -8,6 +8,7 @@ from typing import Any
 from models.contract import Model
 from models.errors import Note
 from models.text.script import strip_diacritics
+from pipelines.bias.brought import Brought
 from pipelines.bias.disturbances import Disturbance, disturbances, oral
 from pipelines.bias.language import (
     Scored,
@@ -63,6 +64,25 @@ def assess_topics(
     axes.append(languages(subject, _paragraphs(data), SPOKEN, tier))
     datasets = (news.HELD_BACK, UDHR)
     return Findings("text", axes, TOPIC_HARMS, TOPIC_UNTESTED, datasets, LISTS, calibration_facts(answered))
+
+
+def assess_brought(
+    model: Model[Any, Any, Any], brought: Brought, templates: Sequence[Template], tier: str, log: Log
+) -> Findings:
+    """Every test of a classifier that somebody brings, on labelled texts that they bring with it."""
+    subject = Topics(model, brought.cases)
+    scored, answered = score(subject, tier), answer(subject, tier)
+    log(f"{len(brought.cases)} văn bản | texts")
+    marks = mention_marks(subject)
+    mentions = by_mention(scored, marks)
+    mentions = Axis(
+        mentions.id, mentions.title, (*mentions.measures, *mention_measures(answered, marks)), mentions.labels
+    )  # fmt: skip
+    axes = [surface(scored, (*disturbances(), SPEECH)), *_natural(scored), mentions, natural_swaps(answered)]
+    axes += _swaps(subject, templates, tier)
+    axes.append(swap_axis(subject, origin_phrases(), templates, tier, "34"))
+    facts = calibration_facts(answered)
+    return Findings("text", axes, TOPIC_HARMS, TOPIC_UNTESTED[:3], (), LISTS, facts, (brought.row,))
 
 
 def assess_segments(

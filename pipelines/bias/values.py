@@ -106,3 +106,5 @@ class Findings:
     datasets: Sequence[str]
     lists: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    brought: Sequence[Mapping[str, str]] = ()
+    """Data that the caller brought, as rows of the report's data sets."""
