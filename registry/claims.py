@@ -9,6 +9,8 @@ Decisions
   job, are found kept and answered as the first time, so nobody takes away the bytes that count.
 - What is lost counts. A chunk whose computation was lost three times kills the job with the reason; a worker that died
   with the job is not the job's fault, so only ten deaths without one chunk committed in between do.
+- What a file turned out to hold is charged as its chunks count, to the key that asked, in the same transaction: once,
+  however often it was computed. Inline data was charged when it was accepted.
 - Which job is next: the oldest of each tenant in turn, never the oldest of all, so ten thousand jobs of one tenant do
   not stand before the first of another.
 """
@@ -29,13 +31,14 @@ from registry.database import Database
 from registry.job_rows import Job, end, job_of, queue_again, tell
 from registry.objects import Stored
 from registry.storage import Storage
-from registry.tables import Instant, executors, job_chunks, jobs
+from registry.tables import Instant, executors, job_chunks, jobs, usage
 
 BEAT_SECONDS: Final = 5.0
 SILENT_BEATS: Final = 3
 MOST_CHUNK_STRIKES: Final = 3
 MOST_DEATHS: Final = 10
 PROGRESS_SECONDS: Final = 0.5
+USAGE_SECONDS: Final = 60
 
 
 class FenceLostError(ConflictError):
@@ -245,6 +248,7 @@ class Claims:
                     raise _lost()
                 return job
             reached = job.progress_done + moved
+            self._charge(connection, job, units_of(moved, summary))
             values = {"progress_done": reached, "strikes": 0, "heartbeat_at": now}
             connection.execute(update(jobs).where(_held(claim)).values(values))
             progress = {"done": reached, "total": job.progress_total, "unit": job.progress_unit}
@@ -318,6 +322,17 @@ class Claims:
                 queue_again(connection, job_of(connection, job_id), now, {})
         return ids
 
+    def _charge(self, connection: Connection, job: Job, units: int) -> None:
+        """Add what a chunk of a file held to the shared counters of this minute (services.quota reads them)."""
+        key = job.actor.get("key")
+        if job.file_id is None or key is None or units == 0:
+            return
+        start = datetime.fromtimestamp(int(self._clock()) // USAGE_SECONDS * USAGE_SECONDS, UTC)
+        new: Any = sqlite.insert if self._database.path is not None else postgresql.insert
+        row = new(usage).values(key=key, window_start=start, tenant=job.tenant, requests=0, units=units)
+        more = {"units": usage.c.units + row.excluded.units}
+        connection.execute(row.on_conflict_do_update(index_elements=[usage.c.key, usage.c.window_start], set_=more))
+
     def _under_way(self, connection: Connection) -> dict[str, int]:
         """How many jobs of each tenant have a workflow."""
         going = (jobs.c.state == "running") | and_(jobs.c.state == "queued", jobs.c.dispatched.is_(True))
@@ -334,6 +349,11 @@ class Claims:
     def now(self) -> datetime:
         """The instant, by the clock."""
         return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def units_of(items: int, summary: Mapping[str, Any]) -> int:
+    """What a chunk is charged and recorded as: its points or cells; its items where the work does not count those."""
+    return int(summary.get("units", items))
 
 
 def needs_worker(database: Database) -> bool:

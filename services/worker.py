@@ -26,7 +26,7 @@ from pipelines.jobs.engine import Engine
 from pipelines.jobs.gate import Gate
 from pipelines.jobs.sources import Sources
 from registry.chain import new_chain_uid
-from registry.claims import Chunk, Claim, Claims
+from registry.claims import Chunk, Claim, Claims, units_of
 from registry.database import Database
 from registry.entries import Entry
 from registry.ledger import Ledger
@@ -108,7 +108,8 @@ class Worker:
             "event": INFERENCE, "request_id": job.request_id, "tenant": job.tenant, "actor": dict(job.actor),
             "policy_version": POLICY_VERSION, "status": 200, "task": job.type,
             "job": {"id": job.id, "chunk": chunk.number, "fence": claim.fence},
-            "in": {"units": chunk.items, "input": job.input_sha256, "parameters": job.parameters_sha256},
+            "in": {"units": units_of(chunk.items, summary), "input": job.input_sha256,
+                   "parameters": job.parameters_sha256},
             "out": {name: summary[name] for name in ("succeeded", "failed") if name in summary},
         }  # fmt: skip
         receipt = self._ledger.note(record | model_facts(entry), sha256(chunk.input_sha256.encode()).digest())

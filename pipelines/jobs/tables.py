@@ -91,7 +91,8 @@ class TableWork:
         found = fitted.judge(table, replace(options, reasons=0) if share else options, limit=np.inf if share else None)
         line = record_of(self._result(document, found))
         stored = bench.objects.keep(packed([line]))
-        return {"output": as_facts(stored), "summary": {"succeeded": table.count, "failed": 0}}
+        counts = {"succeeded": table.count, "failed": 0, "units": table.count * len(table.columns)}
+        return {"output": as_facts(stored), "summary": counts}
 
     def finish(self, bench: Bench, facts: Facts) -> dict[str, Any]:
         """See Work."""

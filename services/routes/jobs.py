@@ -172,7 +172,9 @@ class JobRoutes:
             vi, en = "Cần đúng một trong file_id, data.", "Give one of file_id and data."
             raise InvalidInputError.at("/input", vi, en, code="wrong-value")
         if given.data is None:
-            return await asyncio.to_thread(self._file, call.who.tenant, given), None
+            digest_ = await asyncio.to_thread(self._file, call.who.tenant, given)
+            call.quota = self._desk.quota.admit(call.who, requests=0, units=1)  # the rest as its chunks are done
+            return digest_, None
         if given.reading is not None or given.accept_guess:
             vi, en = "reading và accept_guess chỉ dùng với file_id.", "reading and accept_guess go with file_id."
             raise InvalidInputError.at("/input", vi, en, code="wrong-value")

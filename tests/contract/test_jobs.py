@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from registry.objects import Objects
 from registry.readings import Readings
 from registry.storage import Storage, owned
 from registry.tables import deliveries as deliveries_table
-from registry.tables import executors, files, job_chunks, job_events, jobs, readings, storage, tenants, webhooks
+from registry.tables import executors, files, job_chunks, job_events, jobs, readings, storage, tenants, usage, webhooks
 
 A, B = "ten_a", "ten_b"
 BOX = Lockbox(bytes(32))
@@ -452,6 +453,26 @@ def test_a_worker_that_was_replaced_commits_nothing(door: Jobs, claims: Claims, 
     finished(claims, objects, taken)
     with database.read() as connection:
         assert list(connection.scalars(select(job_chunks.c.commits))) == [1, 1, 1]
+
+
+def test_what_a_file_held_is_charged_once_to_the_key_that_asked(
+    door: Jobs, claims: Claims, objects: Objects, database: Database
+):
+    asked = replace(new(file_id="file_1"), actor={"id": "sub_1", "type": "person", "key": "key_1"})
+    job, _ = door.create(asked)
+    claim = planned(claims, objects, job)
+    out = objects.keep([b"x"])
+    claims.commit(claim, 0, out, {"units": 1000})
+    claims.commit(claim, 0, out, {"units": 1000})
+    with pytest.raises(FenceLostError):
+        claims.commit(claim, 0, objects.keep([b"y"]), {"units": 1000})
+    claims.commit(claim, 1, objects.keep([b"z"]), {})
+    inline, _ = door.create(replace(asked, file_id=None, data=objects.keep([b"in"])))
+    claims.commit(planned(claims, objects, inline), 0, objects.keep([b"x"]), {"units": 1000})
+    with database.write() as connection:
+        charged = connection.execute(select(usage.c.key, usage.c.tenant, usage.c.requests, usage.c.units)).all()
+        connection.execute(delete(usage))
+    assert [tuple(row) for row in charged] == [("key_1", A, 0, 1010)]
 
 
 def test_nothing_is_committed_after_a_cancellation(door: Jobs, claims: Claims, objects: Objects):
