@@ -12,13 +12,14 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Literal
 
+from registry.packets import Packets
 from services.desk import open_desk
 from services.doors import Doors
 from services.endpoints import Endpoint
-from services.house import House
+from services.house import House, trust
 from services.registrar import Registrar
 from services.retention import forget_readings
-from services.routes import nlp, tabular, timeseries, tracking
+from services.routes import nlp, oip, tabular, timeseries, tracking
 from services.routes.audit import AuditRoutes
 from services.routes.bias import BiasRoutes
 from services.routes.catalog import CatalogRoutes
@@ -69,6 +70,7 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
         reasons=lambda: reasons(house),
     )
     desk = open_desk(house)
+    packets = Packets(house.database, house.settings.home, trust(house.settings))
     platform: Sequence[list[Endpoint]] = (
         shown.endpoints(),
         CatalogRoutes(house.handles, house.telemetry, house.clock).endpoints(),
@@ -76,7 +78,7 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
         ReleaseRoutes(house.releases, house.handles, house.clock).endpoints(),
         ReviewRoutes(house.reviews, house.releases, house.persons, house.handles, house.clock).endpoints(),
         BiasRoutes(house.handles).endpoints(),
-        EvidenceRoutes(house.handles).endpoints(),
+        EvidenceRoutes(house.handles, house.reviews, packets).endpoints(),
         open_registration(house).endpoints(),
         KeyRoutes(house.identity, house.idempotency).endpoints(),
         TenantRoutes(house.identity, house.idempotency).endpoints(),
@@ -84,6 +86,11 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
         AuditRoutes(house.database, house.settings.home).endpoints(),
         UsageRoutes(house.database, house.identity, house.settings.home).endpoints(),
         tabular.endpoints(house.inference),
+        oip.endpoints(
+            oip.OpenInference(
+                house.inference, house.handles, version=_version(), reasons=lambda: reasons(house), clock=house.clock
+            )
+        ),
         FileRoutes(desk.files, desk.uploads, house.idempotency, partial(forget_readings, house.database)).endpoints(),
         ReadingRoutes(desk, house.idempotency).endpoints(),
         JobRoutes(desk).endpoints(),

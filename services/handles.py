@@ -6,7 +6,9 @@ Decisions
 - The gate is asked on every call, from memory. There is no cache of its answer: time passes, approvals lapse.
 - An artefact is opened, its every byte held against the digest that was approved, and warmed before it answers; opened
   artefacts are verified again every hour. The model that fails is closed and its calls are told so (`altered`).
-- At most `capacity` models are held open; the one that was used longest ago is closed first.
+- Open models stand on a shelf of bounded memory (`services.shelf`); one that may no longer answer leaves it at once.
+- An engineer may call the draft he made, by its version, to try it; for everybody else its gate is closed.
+- `INFER` is the task of who asks for a model by name, whatever it does (Open Inference Protocol).
 - A model that the caller may not see is the same `NotFoundError` as one that does not exist.
 - When a task's default model may not answer, no other one steps in unasked: the refusal names it, the caller decides.
 """
@@ -15,26 +17,35 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from models.artifact import Artifact, open_artifact
-from models.catalog import open_model
+from models.catalog import model_class, open_model
 from models.contract import Measurement, Model
 from models.errors import GateClosedError, IntegrityError, NotFoundError, PlatformError, UnavailableError
-from registry.entries import Entry
-from registry.gate import may_serve
+from registry.entries import Entry, Stage
+from registry.gate import holds, may_serve
+from registry.rules import may_try
 from registry.store import Store
+from registry.trials import takes
 from services.callers import Caller
+from services.memory import resident_bytes
+from services.shelf import Shelf
 
 POLL_SECONDS: Final = 0.4
 STALE_SECONDS: Final = 10.0
-CLASSIFIER: Final = "text.classify/"
+CLASSIFIERS: Final = ("text.classify/", "onnx.text-classify/")
+DETECTORS: Final = ("onnx.tabular/",)
 CLASSIFY: Final = "classify"
+TABULAR: Final = "tabular-anomalies"
+INFER: Final = "infer"
+CLOSED_STAGES: Final = frozenset({Stage.SUSPENDED, Stage.EXPIRED, Stage.REJECTED, Stage.REVOKED, Stage.RETIRED})
+MEMORY_BYTES: Final = 1 << 31
+IDLE_SECONDS: Final = 3600.0
 VERIFY_SECONDS: Final = 3600.0
 REVIEW_URL: Final = "/v1/registry/models/{name}/versions/{version}"
 
@@ -43,7 +54,8 @@ REVIEW_URL: Final = "/v1/registry/models/{name}/versions/{version}"
 class Handle:
     """A model that may answer: its entry, the opened model, and what warm-up measured.
 
-    `unit_seconds` is the time for one unit (character, point) in a batch, `fixed_seconds` what any call costs.
+    `unit_seconds` is the time for one unit (character, point) in a batch, `fixed_seconds` what any call costs,
+    `bytes_held` what the process grew by when it was opened.
     """
 
     entry: Entry
@@ -51,6 +63,7 @@ class Handle:
     measured: Measurement
     fixed_seconds: float
     unit_seconds: float
+    bytes_held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,7 @@ class Index:
     revision: int = -1
     by_name: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
     by_task: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
+    trials: tuple[Entry, ...] = ()
 
     @classmethod
     def of(cls, revision: int, entries: Iterable[Entry]) -> Index:
@@ -72,7 +86,8 @@ class Index:
                 tasks[task].append(entry)
         for task, found in tasks.items():
             found.sort(key=lambda entry, task=task: task not in entry.is_default)  # type: ignore[misc]
-        return cls(revision, {n: tuple(e) for n, e in names.items()}, {t: tuple(e) for t, e in tasks.items()})
+        trials = tuple(e for found in names.values() for e in found if e.stage in (Stage.SHADOW, Stage.CANARY))
+        return cls(revision, {n: tuple(e) for n, e in names.items()}, {t: tuple(e) for t, e in tasks.items()}, trials)
 
     def all(self) -> list[Entry]:
         """Every entry, by name, newest version first."""
@@ -80,10 +95,14 @@ class Index:
 
 
 def answers(entry: Entry) -> tuple[str, ...]:
-    """The tasks of an entry; every text classifier also answers `classify`."""
-    if entry.kind.startswith(CLASSIFIER) and CLASSIFY not in entry.tasks:
-        return (*entry.tasks, CLASSIFY)
-    return entry.tasks
+    """The tasks of an entry; every text classifier also answers `classify`, every graph over tables its task."""
+    also = CLASSIFY if entry.kind.startswith(CLASSIFIERS) else TABULAR if entry.kind.startswith(DETECTORS) else None
+    return entry.tasks if also is None or also in entry.tasks else (*entry.tasks, also)
+
+
+def can(entry: Entry, task: str) -> bool:
+    """Whether an entry answers a task."""
+    return task == INFER or task in answers(entry)
 
 
 def _version(entry: Entry) -> tuple[int, ...]:
@@ -102,22 +121,26 @@ class Handles:
         weigh: Weigh,
         *,
         clock: Callable[[], float] = time.time,
-        capacity: int = 32,
+        capacity: int = 1_000,
+        memory_bytes: int = MEMORY_BYTES,
+        idle_seconds: float = IDLE_SECONDS,
         poll_seconds: float = POLL_SECONDS,
         tasks: frozenset[str] | None = None,
         opener: Callable[[Artifact], Model[Any, Any, Any]] = open_model,
     ) -> None:
-        """Read the registry once. `tasks` limits what `warm` opens: the tasks of this process's family."""
+        """Read the registry once. `tasks` limits what `warm` opens: the tasks of this process's family.
+
+        At most `capacity` models of `memory_bytes` together stay open, unused ones for `idle_seconds`.
+        """
         self._store = store
         self._weigh = weigh
         self._clock = clock
-        self._capacity = capacity
         self._poll_seconds = poll_seconds
         self._tasks = tasks
         self._opener = opener
-        self._open: OrderedDict[str, Handle] = OrderedDict()
+        self._open: Shelf[Handle] = Shelf(count=capacity, bytes_held=memory_bytes, idle_seconds=idle_seconds)
         self._altered: dict[str, IntegrityError] = {}
-        self._lock = threading.Lock()
+        self._loading = threading.Lock()
         self._opening: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._fresh_until = float("inf")
         self._verified_at = time.monotonic()
@@ -142,13 +165,17 @@ class Handles:
         else:
             plain, _, version = name.partition("@")
             known = self.index.by_name.get(plain, ())
-            candidates = tuple(e for e in known if task in answers(e) and (not version or e.version == version))
+            candidates = tuple(e for e in known if can(e, task) and (not version or e.version == version))
             word, vi, en = "unknown-model", "Không có mô hình này cho tác vụ.", "No such model for this task."
         seen = [entry for entry in candidates if caller.sees(entry)]
         if not seen:
             raise NotFoundError(vi, en, code=word)
         now = self._clock()
-        entry = next((entry for entry in seen if may_serve(entry, now).allowed), None)
+        entry = self._canary(caller, task, seen, name, now) if self.index.trials else None
+        if entry is None:
+            entry = next((entry for entry in seen if may_serve(entry, now).allowed), None)
+        if entry is None and name is not None and "@" in name and may_try(seen[0], now, caller.subject.id):
+            entry = seen[0]
         if entry is None:
             verdict = may_serve(seen[0], now)
             raise self._closed(caller, seen[0], verdict.state, verdict.missing)
@@ -162,14 +189,19 @@ class Handles:
             raise self._closed(caller, entry, "altered", ("altered",))
         return entry
 
+    def _canary(self, caller: Caller, task: str, seen: Sequence[Entry], name: str | None, now: float) -> Entry | None:
+        """The canary that answers this caller in the place of the serving version, or nothing."""
+        pinned = name is not None and "@" in name
+        for entry in seen if pinned else self.index.by_name[seen[0].name]:
+            chosen = entry.stage is Stage.CANARY and takes(entry, caller.tenant, caller.subject.id)
+            if chosen and can(entry, task) and caller.sees(entry) and holds(entry, now):
+                return entry
+        return None
+
     def ready(self, entry: Entry) -> Handle | None:
         """The open handle of an entry, or None when it has to be opened first (`open`, not on an event loop)."""
         handle = self._open.get(entry.digests.artifact)
-        if handle is None:
-            return None
-        with suppress(KeyError):  # closed by another thread just now: this call still holds it
-            self._open.move_to_end(entry.digests.artifact)
-        return handle if handle.entry is entry else replace(handle, entry=entry)
+        return handle if handle is None or handle.entry is entry else replace(handle, entry=entry)
 
     def open(self, entry: Entry) -> Handle:
         """Open, verify and warm an entry's artefact. Raises GateClosedError when its bytes were altered."""
@@ -186,10 +218,7 @@ class Handles:
                 raise UnavailableError(
                     "Chưa đọc được tệp của mô hình.", "The model's files cannot be read.", 5, code="model-unreadable"
                 ) from error
-            with self._lock:
-                self._open[entry.digests.artifact] = handle
-                while len(self._open) > self._capacity:
-                    self._open.popitem(last=False)
+            self._open.put(entry.digests.artifact, handle)
             return handle
 
     def _load(self, entry: Entry) -> Handle:
@@ -199,13 +228,20 @@ class Handles:
                 f"Mô hình {entry.name} khác bản đã được phê duyệt.",
                 f"Model {entry.name} differs from what was approved.",
             )
-        model = self._opener(artifact)
-        measured = model.warm()
+        if self._opener is open_model:
+            model_class(artifact.kind)  # its libraries are imported now: they are no model's weight
+        stored = sum((artifact.folder / path).stat().st_size for path in artifact.files)
+        with self._loading:  # one at a time, so that each is measured alone
+            self._open.make_room(stored)
+            before = resident_bytes()
+            model = self._opener(artifact)
+            measured = model.warm()
+            grown = resident_bytes() - before
         items, _ = model.samples()
         units = [max(1, self._weigh(item)) for item in items]
         unit_seconds = len(items) / measured.items_per_second / sum(units)
         fixed_seconds = max(0.0, measured.single_seconds - unit_seconds * units[0])
-        return Handle(entry, model, measured, fixed_seconds, unit_seconds)
+        return Handle(entry, model, measured, fixed_seconds, unit_seconds, max(stored, grown))
 
     def _closed(self, caller: Caller | None, entry: Entry, state: str, missing: tuple[str, ...]) -> GateClosedError:
         """The refusal, with another model that may answer the same task when there is one."""
@@ -239,14 +275,12 @@ class Handles:
 
     def _take_over(self, revision: int) -> None:
         index = Index.of(revision, self._store.entries())
-        known = {entry.digests.artifact: entry for entry in index.all()}
-        with self._lock:
-            for digest, handle in list(self._open.items()):
-                if digest in known:
-                    self._open[digest] = replace(handle, entry=known[digest])
-                else:
-                    del self._open[digest]
-            self._altered.clear()  # judged anew: the next call opens the files again
+        known = {entry.digests.artifact: entry for entry in index.all() if entry.stage not in CLOSED_STAGES}
+        self._open.close([digest for digest, _ in self._open.items() if digest not in known])
+        for digest, handle in self._open.items():
+            if digest in known:
+                self._open.replace(digest, replace(handle, entry=known[digest]))
+        self._altered.clear()  # judged anew: the next call opens the files again
         self.index = index
 
     def warm(self) -> list[PlatformError]:
@@ -281,6 +315,7 @@ class Handles:
                 self.refresh()
                 if time.monotonic() - self._verified_at > VERIFY_SECONDS:
                     self.verify()
+                self._open.close_idle(self._kept())
             except Exception:  # noqa: S112 - told by readiness and by the gate when it lasts
                 continue
             self._fresh_until = time.monotonic() + STALE_SECONDS
@@ -288,20 +323,32 @@ class Handles:
     def verify(self) -> None:
         """Read the registry and hold every open artefact against its digest once more; close what was altered."""
         self._take_over(self._store.revision())
-        for digest, handle in list(self._open.items()):
+        for digest, handle in self._open.items():
             try:
                 if open_artifact(artifact_folder(handle.entry)).digest != digest:
                     raise IntegrityError("Mô hình đã bị thay đổi.", "The model was altered.")
             except (IntegrityError, OSError) as error:
                 self._altered[digest] = error if isinstance(error, IntegrityError) else _gone(error)
-                with self._lock:
-                    self._open.pop(digest, None)
+                self._open.close([digest])
         self._verified_at = time.monotonic()
+
+    def _kept(self) -> set[str]:
+        """What stays open however quiet it is: the default models of this process's family."""
+        mine = self._tasks
+        return {
+            entry.digests.artifact for entry in self.index.all()
+            if entry.is_default and (mine is None or mine.intersection(entry.tasks))
+        }  # fmt: skip
 
     @property
     def loaded(self) -> int:
         """How many models are open."""
         return len(self._open)
+
+    @property
+    def bytes_held(self) -> int:
+        """What the open models weigh together, as measured when they were opened."""
+        return self._open.bytes_held
 
     def reasons(self) -> list[str]:
         """Why this process cannot answer yet, as words; empty when it can."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from services.problems import status_of
 from services.quota import Quota
 from services.records import Recorder, outcome_of, refusal_detail
 from services.roles import PREDICT
+from services.shadows import Shadows
 from services.telemetry import Telemetry
 
 INLINE_SECONDS: Final = 0.004
@@ -45,7 +46,8 @@ class Ask(Struct, frozen=True):
 
     `units` is the size in the model's units (characters, points), `charged` what counts against the quota (documents,
     points). `whole`: the items belong together and must not be cut into chunks. `most` is the largest number of items
-    for models named in it, `guards` what the input guards refused, as counts.
+    for models named in it, `guards` what the input guards refused, as counts. `fit` makes the ask for the entry that
+    was chosen, where what is computed depends on which model answers.
     """
 
     task: str
@@ -57,6 +59,7 @@ class Ask(Struct, frozen=True):
     whole: bool = False
     most: tuple[tuple[str, int], ...] = ()
     guards: Mapping[str, int] = {}
+    fit: Callable[[Entry], Ask] | None = None
 
 
 class Answer(Struct, frozen=True):
@@ -79,12 +82,14 @@ class Inference:
         threads: int = 2,
         queue: int = 64,
         deadline_seconds: float = 60.0,
+        shadows: Shadows | None = None,
     ) -> None:
         """`threads` compute at once, `queue` calls may wait for them, each at most `deadline_seconds`."""
         self._handles = handles
         self._quota = quota
         self._recorder = recorder
         self._telemetry = telemetry
+        self._shadows = shadows
         self._threads = threads
         self._queue = queue
         self._deadline_seconds = deadline_seconds
@@ -105,12 +110,17 @@ class Inference:
         try:
             call.entry = entry = self._handles.allow(call.who, ask.task, ask.model)
             call.who.require(PREDICT)
+            if ask.fit is not None:
+                ask = ask.fit(entry)
+                call.units = ask.charged
             _within(entry, ask)
             call.quota = self._quota.admit(call.who, requests=0, units=ask.charged)
             outputs = await self._predict(call, entry, ask)
         except BaseException as error:
             self._refused(call, ask, error)
             raise
+        if self._handles.index.trials and self._shadows is not None:
+            self._shadows.answered(entry, ask.items, ask.options, outputs, time.perf_counter() - started)
         self._telemetry.predicted(entry.reference, ask.task, "ok", time.perf_counter() - started, ask.charged)
         receipt = self._recorder.answer(call, ask.task, entry, 200, {"out": outcome_of(outputs), **ask.guards})
         if entry.tier in DURABLE_TIERS and not await asyncio.to_thread(receipt.wait, DURABLE_SECONDS):
@@ -121,6 +131,8 @@ class Inference:
         """Remember a refusal, a failure, or a client that went away."""
         status = 499 if isinstance(error, asyncio.CancelledError | DisconnectedError) else status_of(error)
         model = "" if call.entry is None else call.entry.reference
+        if status >= 500 and call.entry is not None and self._shadows is not None:
+            self._shadows.failed(call.entry)
         self._telemetry.predicted(model, ask.task, "refused" if status < 500 else "failed", 0.0, 0)
         self._recorder.answer(call, ask.task, call.entry, status, refusal_detail(error))
 
@@ -130,7 +142,7 @@ class Inference:
             return []
         handle = self._handles.ready(entry)
         expected = math.inf if handle is None else self._pace.expect(handle, ask.units)
-        if handle is not None and expected <= INLINE_SECONDS:
+        if handle is not None and expected <= INLINE_SECONDS and handle.model.steady:
             return self._pace.predict(handle, ask.items, ask.options, ask.units)
         if handle is None:
             expected = 1.0
@@ -194,6 +206,8 @@ class Inference:
     def close(self) -> None:
         """End the threads; what runs is finished."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._shadows is not None:
+            self._shadows.close()
 
 
 class _Flag:

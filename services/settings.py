@@ -40,7 +40,9 @@ class Settings:
     )
     inference_queue: int = _knob(64, "requests that may wait for a thread before 503 with Retry-After")
     deadline_seconds: float = _knob(60.0, "a synchronous answer later than this is a 504; larger work is a job")
-    memory_models: int = _knob(32, "models held open in one process")
+    memory_models: int = _knob(1_000, "models held open in one process")
+    memory_bytes: int = _knob(2_147_483_648, "what the models held open in one process may weigh together, measured")
+    memory_idle_seconds: float = _knob(3600.0, "a model that nobody calls is closed after this; default models stay")
     log_bytes: int = _knob(10_000_000, "size of one log file before it is rolled")
     log_files: int = _knob(5, "rolled log files kept for each process")
     metrics_flush_seconds: float = _knob(1.0, "interval at which a process adds its counts to the shared metrics")
@@ -114,11 +116,13 @@ def _check(settings: Settings) -> None:
         raise _wrong("AICHUNG_DATABASE_URL", "postgresql+psycopg://… (production)")
     if not re.fullmatch(r"[0-9A-Za-z.:\-]{1,255}", settings.http_host):
         raise _wrong("AICHUNG_HTTP_HOST", "an address or host name")
-    for name in ("inference_threads", "inference_queue", "memory_models", "log_bytes", "log_files", "job_places"):
+    for name in ("inference_threads", "inference_queue", "memory_models", "memory_bytes", "log_bytes", "log_files",
+                 "job_places"):  # fmt: skip
         if getattr(settings, name) < 1:
             raise _wrong(PREFIX + name.upper(), "≥ 1")
     for name in ("deadline_seconds", "metrics_flush_seconds", "poll_seconds", "ledger_commit_seconds",
-                 "checkpoint_seconds", "ready_seconds", "tracking_idle_seconds", "job_idle_seconds"):  # fmt: skip
+                 "checkpoint_seconds", "ready_seconds", "tracking_idle_seconds", "job_idle_seconds",
+                 "memory_idle_seconds"):  # fmt: skip
         if not 0 < getattr(settings, name) < 86_400:
             raise _wrong(PREFIX + name.upper(), "0–86400 s")
     if settings.poll_seconds > 1.0:

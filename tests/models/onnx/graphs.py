@@ -65,9 +65,16 @@ def every_type() -> bytes:
     return encoded(helper.make_graph(nodes, "types", inputs, outputs))
 
 
-def sealed(folder: Path, kind: str, data: bytes | None, config: dict[str, Any], name: str = "thu-nghiem") -> Artifact:
+def sealed(
+    folder: Path,
+    kind: str,
+    data: bytes | None,
+    config: dict[str, Any],
+    name: str = "thu-nghiem",
+    version: str = "1.0.0",
+) -> Artifact:
     """An artefact of a graph."""
     folder.mkdir(parents=True, exist_ok=True)
     if data is not None:
         (folder / "model.onnx").write_bytes(data)
-    return seal(folder, name=name, version="1.0.0", kind=kind, licence="Apache-2.0", config=config)
+    return seal(folder, name=name, version=version, kind=kind, licence="Apache-2.0", config=config)

@@ -167,7 +167,7 @@ def test_a_gate_that_cannot_decide_says_503(own: Place):
 
 
 def test_only_so_many_models_stay_open(own: Place):
-    own.house.handles._capacity = 2
+    own.house.handles._open._count = 2
     for task in ("segment", "topics", "diacritics", "segment"):
         assert own.post(f"/v1/nlp/{task}", docs("a")).status_code == 200
     own.registry.add("one-more", "text.segment/1")
