@@ -223,8 +223,9 @@ class SqlStore:
     def _remember(
         self, connection: Connection, entry: Entry, source: Stage | None, to: Stage, actor: str, reason: str | None
     ) -> None:
+        order = f"{int(self._clock() * 1e6):016x}{next(self._count):08x}"
         row = {
-            "id": f"mov_{int(self._clock() * 1e6):016x}{next(self._count):08x}{secrets.token_hex(4)}", "name": entry.name,
+            "id": f"mov_{order}{secrets.token_hex(4)}", "name": entry.name,
             "version": entry.version, "from_stage": None if source is None else source.value, "to_stage": to.value,
             "subject": actor, "reason": reason, "at": self._now(),
         }  # fmt: skip

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
@@ -52,6 +53,10 @@ class Counts:
     differing: int = 0
     own_seconds: float = 0.0
     serving_seconds: float = 0.0
+
+    def plus(self, other: Counts) -> Counts:
+        """Both together."""
+        return Counts(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,12 @@ def holds(guard: str, trial: Trial | None, at: float) -> bool:
     if guard == "difference":
         return counts.differing <= MOST_DIFFERING * counts.calls
     return guard == "drill" and trial.drilled
+
+
+def takes(entry: Entry, tenant: str, subject: str) -> bool:
+    """Whether a caller is among those whom a canary answers: always the same ones, and more as its share grows."""
+    drawn = sha256(f"{entry.name}/{tenant}/{subject}".encode()).digest()
+    return int.from_bytes(drawn[:8], "big") % 100 < entry.percent
 
 
 def _open(name: str, version: str) -> tuple[Any, ...]:

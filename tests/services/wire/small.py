@@ -69,6 +69,7 @@ from services.keys import open_pepper
 from services.quota import Quota
 from services.records import Recorder
 from services.settings import Settings
+from services.shadows import Shadows
 from services.telemetry import Telemetry
 from services.webhooks import lockbox
 
@@ -380,7 +381,14 @@ def small_house(
     recorder = Recorder(ledger)
     identity = Identity(database, pepper, clock)
     inference = Inference(
-        handles, quota, recorder, telemetry, threads=threads, queue=queue, deadline_seconds=deadline_seconds
+        handles,
+        quota,
+        recorder,
+        telemetry,
+        threads=threads,
+        queue=queue,
+        deadline_seconds=deadline_seconds,
+        shadows=Shadows(handles, database, clock),
     )
     house = House(
         settings=settings, clock=clock, database=database, identity=identity, quota=quota,

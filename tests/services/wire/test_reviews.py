@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from models.artifact import seal
 from registry import cards
+from registry.card_fields import FIELDS
 from registry.entries import Digests, Entry, Stage
 from registry.evidence import digests_of, read_evidence
 from registry.keypairs import FileKey
@@ -86,6 +88,9 @@ def draft(place: Place, version: str = "1.0.0", changes: dict[str, Any] | None =
                 "value": value, "source": "human", "by": "test", "at": "2026-11-24T00:00:00Z", "evidence": [],
             }  # fmt: skip
     tier = cards.control_tier(card)
+    for needed in FIELDS:
+        if needed.required(tier):
+            card.setdefault(needed.section, {}).setdefault(needed.name, {"not_applicable": "bản thử | a trial"})
     (folder / "card.json").write_text(json.dumps(card, ensure_ascii=False), "utf-8")
     (folder / "evaluation.json").write_text(json.dumps(evaluation), "utf-8")
     if bias is not None:
@@ -276,7 +281,7 @@ def test_an_approval_ends_without_grace_and_its_end_is_announced(place: Place, c
     assert ask(place).status_code == 200
     clock.now = until
     assert problem(ask(place), 403, "gate-closed")["state"] == "expired"
-    assert [entry.name for entry in place.house.releases.lapse()] == ["vi-segment", NAME]
+    assert [entry.name for entry in place.house.releases.lapse()] == [NAME, "vi-segment"]
     assert place.house.releases.lapse() == []
     place.house.handles.refresh()
     assert place.get(path()).json()["stage"] == "expired"
@@ -319,7 +324,7 @@ def test_a_waiver_comes_from_above_and_ends_the_approval_with_it(place: Place):
     assert place.get(path()).json()["stage"] == "draft"
     ends = datetime.fromtimestamp(place.house.clock(), UTC).replace(microsecond=0) + timedelta(days=30)
     body = {
-        "gap": "fairness.bias_report", "reason": "chưa đủ dữ liệu", "compensating_control": "người kiểm tra từng kết quả",
+        "gap": "fairness.bias_report", "reason": "chưa đủ dữ liệu", "compensating_control": "người kiểm tra",
         "expires_at": ends.isoformat(),
     }  # fmt: skip
     problem(place.post(path("/waivers"), body, key="reviewer"), 403, "rank")
@@ -413,3 +418,37 @@ def test_retiring_is_announced_thirty_days_ahead(place: Place, clock: HandClock)
     assert NAME in [entry.name for entry in place.house.releases.lapse()]
     place.house.handles.refresh()
     assert place.get(path()).json()["stage"] == "retired"
+
+
+def test_a_shadow_computes_its_share_and_nobody_gets_its_answers(place: Place):
+    draft(place, "1.0.0")
+    approve(place, *TWO)
+    release(place, "shadow", percent=50)
+    for _ in range(10):
+        assert place.post(SEGMENT, docs("xin chào")).headers["x-model"] == "vi-segment@1.0.0"
+    place.house.inference.close()
+    counted = place.get(path("/reviews"), key="operator").json()["trial"]["counted"]["counts"]
+    assert (counted["calls"], counted["failures"], counted["dropped"], counted["differing"]) == (5, 0, 0, 0)
+    assert counted["own_seconds"] > 0 < counted["serving_seconds"]
+
+
+def test_a_canary_answers_always_the_same_share_of_callers(place: Place):
+    for version in ("1.0.0", "1.1.0"):
+        draft(place, version)
+        approve(place, *TWO, version=version)
+    release(place, "serving")
+    keys = ("ministry", "province", "province_b", "commune", "engineer", "reviewer", "owner", "operator")
+
+    def chosen() -> set[str]:
+        body = {**docs("xin chào"), "model": NAME}
+        return {key for key in keys if place.post(SEGMENT, body, key=key).headers["x-model"] == f"{NAME}@1.1.0"}
+
+    grown: list[set[str]] = [chosen()]
+    for percent in (1, 50, 100):
+        assert release(place, "canary", version="1.1.0", percent=percent).status_code == 200
+        assert chosen() == chosen()
+        grown.append(chosen())
+    assert all(fewer <= more for fewer, more in pairwise(grown))
+    assert (grown[0], grown[-1]) == (set(), set(keys))
+    place.post(path("/suspend", "1.1.0"), REASON, key="operator")
+    assert chosen() == set()
