@@ -5,8 +5,9 @@ sometimes in one cell with them (*Đắk N«ng*). No byte tells them apart; spel
 
 Decision: a word is evidence for a font when it is a Vietnamese syllable in it and none as it stands (*Tæng*), evidence
 against when it is the other way round (*không*), and open when it is both (*có*: *có* or *cú*). A cell follows its own
-words; open words follow the cell, open cells the column around them, then the sheet. What is a syllable neither way
-(*São Tomé*, *Zürich*, 50 µg) stays as it is. Where nothing is decided nothing is changed.
+words; open words follow the cell; open cells follow the column around them, then the sheet, where that has more than
+a stray word to say (*Tháng* is no *Thỏng* for one *Tæng sè* on its sheet). What is a syllable neither way (*São Tomé*,
+*Zürich*, 50 µg) stays as it is. Where nothing is decided nothing is changed.
 
 Decision: the capitals of TCVN3 (.VnTimeH) are small letters in another font; where the plain letters of such a cell
 are all capitals (*TæNG Sè*) the whole is raised.
@@ -67,7 +68,16 @@ class Evidence:
     @property
     def speaks(self) -> bool:
         """Whether there is enough to trust a word that has no sign of the font."""
-        return self.words >= max(_SURE, self.foreign) and self.words * _FEW >= self.unicode
+        return self.words >= _SURE and self.several
+
+    @property
+    def several(self) -> bool:
+        """Whether it is more than a stray word, which says nothing of the cells around it.
+
+        One word is enough for VNI: what is open there (*soá*) is no everyday word, as *Tháng* and *có* are in TCVN3.
+        """
+        least = 1 if self.font == "vni" else 2
+        return self.words >= max(least, self.foreign) and self.words * _FEW >= self.unicode
 
 
 def convert(sheet: Sheet, beside: Evidence | None = None) -> tuple[Sheet, Conversion]:
@@ -105,10 +115,11 @@ def evidence_of(texts: Iterable[str]) -> Evidence:
 
 def _converted(sheet: Sheet, texts: frozenset[str], beside: Evidence | None) -> tuple[Sheet, Conversion]:
     found = evidence_of(texts)
+    trusted = found.several or (beside is not None and beside.several and beside.font == found.font)
     if beside is not None and not found.words:
-        found = replace(beside, unicode=found.unicode)
+        found, trusted = replace(beside, unicode=found.unicode), beside.several
     composed = _composed(sheet.rows, texts)
-    rows = _rewritten(composed, found) if found.words and texts else composed
+    rows = _rewritten(composed, found, trusted=trusted) if found.words and texts else composed
     if rows != composed:
         return replace(sheet, rows=rows), "mixed" if found.unicode else found.font
     return (sheet, "none") if composed is sheet.rows else (replace(sheet, rows=composed), "nfc")
@@ -134,10 +145,10 @@ def _composed(rows: tuple[Row, ...], texts: Iterable[str]) -> tuple[Row, ...]:
     return tuple(tuple(loose.get(value, value) if type(value) is str else value for value in row) for row in rows)
 
 
-def _rewritten(rows: tuple[Row, ...], found: Evidence) -> tuple[Row, ...]:
-    """The rows with every cell read that its words, its column or its sheet give to the font."""
+def _rewritten(rows: tuple[Row, ...], found: Evidence, *, trusted: bool) -> tuple[Row, ...]:
+    """The rows with every cell read that its words give to the font, or where that is trusted its column or sheet."""
     font = found.font
-    whole = found.unicode == 0 or found.words > found.unicode
+    whole = trusted and (found.unicode == 0 or found.words > found.unicode)
     leaning: dict[int, bool] = {}
     says = cache(lambda text: _says(text, font, found))
     read = cache(lambda text, inside: _read(text, font, inside))
@@ -149,11 +160,11 @@ def _rewritten(rows: tuple[Row, ...], found: Evidence) -> tuple[Row, ...]:
                 continue
             if _LATIN.search(value):
                 said = says(value)
-                if said is not None:
+                if said is False or (said and trusted):
                     leaning[column] = said
                 if said is not False:
                     cells = list(row) if cells is None else cells
-                    cells[column] = read(value, leaning.get(column, whole))
+                    cells[column] = read(value, said or leaning.get(column, whole))
             elif _UNICODE.search(value):
                 leaning[column] = False
         done.append(row if cells is None else tuple(cells))

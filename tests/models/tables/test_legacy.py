@@ -98,6 +98,13 @@ def test_a_sheet_with_open_words_only_follows_its_workbook():
     assert convert(silent)[0] is silent
 
 
+@pytest.mark.parametrize("stray", ["Tæng sè", "Tæng"])
+def test_a_stray_word_does_not_turn_the_cells_around_it(stray):
+    rows = (("Tháng", "có"), (stray, 5.0), ("Tháng", "cá"), ("tháng sáu", "giá"))
+    sheet, _ = convert(Sheet("s", rows))
+    assert [row for row in sheet.rows if row[1] != 5.0] == [row for row in rows if row[1] != 5.0]
+
+
 def test_the_alphabets_are_whole():
     letters = "àáảãạăằắẳẵặâầấẩẫậèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵđ"
     assert set(letters) - set("ý") <= set(_TCVN3.values())
