@@ -2,7 +2,7 @@
 
     manifest.json, manifest.dsse.json   every file by digest, signed by keys/evidence.key (ECDSA P-256)
     subjects/<digest name>.json         the bytes whose SHA-256 is each of the seven digests that an approval binds
-    papers/card.{md,html}, bom.cdx.json the card for readers, and as CycloneDX
+    papers/card.{md,html,pdf}, bom.cdx.json   the card for readers, and as CycloneDX
     artifact/model.sig                  the folder's signature in the OMS form
     statements/approval.json, <sha256>.json   the platform's approval and every person's statement that it lists
     keys/*.pem                          the public keys of all these signatures
@@ -41,6 +41,7 @@ from registry.entries import Digests, Entry
 from registry.evidence import Evidence, digests_of, read_evidence
 from registry.exports import cyclonedx
 from registry.oms import ALGORITHM, SIGNATURE_FILE, sign_folder
+from registry.paper import render_pdf
 from registry.policy import POLICY
 from registry.proofs import prove_all
 from registry.signatures import PublicKey, Signer, envelope, verify
@@ -99,11 +100,11 @@ class Packets:
 
     def signature(self, entry: Entry) -> str:
         """`model.sig` of a version's folder. Raises IntegrityError when the folder was altered."""
-        return sign_folder(self._evidence(entry).artifact, self.signer())
+        return sign_folder(self.evidence(entry).artifact, self.signer())
 
     def export(self, entry: Entry) -> bytes:
         """The card as CycloneDX. Raises IntegrityError when the version was altered."""
-        evidence = self._evidence(entry)
+        evidence = self.evidence(entry)
         return cyclonedx(evidence.card, evidence.artifact, asdict(entry.digests))
 
     def bundle(self, entry: Entry, tenant: str | None) -> bytes:
@@ -111,7 +112,7 @@ class Packets:
 
         Raises IntegrityError when the version, a statement or the ledger does not hold.
         """
-        evidence, signer = self._evidence(entry), self.signer()
+        evidence, signer = self.evidence(entry), self.signer()
         files = _papers(evidence, entry)
         files[f"artifact/{SIGNATURE_FILE}"] = sign_folder(evidence.artifact, signer).encode()
         used = {signer.public.key_id: Shown("evidence", signer.public.pem())}
@@ -133,8 +134,8 @@ class Packets:
         files[standalone.ENVELOPE] = envelope(signer, standalone.MANIFEST_TYPE, manifest).encode()
         return _zipped(files)
 
-    def _evidence(self, entry: Entry) -> Evidence:
-        """The files as they are now. Raises IntegrityError when they are not what was registered."""
+    def evidence(self, entry: Entry) -> Evidence:
+        """A version's files as they are now. Raises IntegrityError when they are not what was registered."""
         evidence = self._read(Path(entry.folder))
         if digests_of(evidence, entry) != entry.digests:
             raise IntegrityError(
@@ -200,6 +201,7 @@ def _papers(evidence: Evidence, entry: Entry) -> dict[str, bytes]:
     files = {f"subjects/{name}.json": data for name, data in subjects(evidence, entry).items()}
     return files | {
         "papers/card.html": render_page(card), "papers/card.md": render_markdown(card).encode(),
+        "papers/card.pdf": render_pdf(card),
         "papers/bom.cdx.json": cyclonedx(card, artifact, asdict(entry.digests)),
     }  # fmt: skip
 

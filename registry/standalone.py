@@ -154,7 +154,7 @@ def _ecdsa(point: bytes, signature: bytes, data: bytes) -> bool:
         return False
     digest, inverse = int.from_bytes(hashlib.sha256(data).digest(), "big"), pow(s, -1, _N)
     found = _sum(_scaled(digest * inverse % _N, _G), _scaled(r * inverse % _N, (x, y)))
-    return found is not None and found[0] % _N == r
+    return found is not None and bool(found[0] % _N == r)
 
 
 def _pss(bits: bytes, signature: bytes, data: bytes) -> bool:
@@ -317,6 +317,11 @@ def _statement(text: bytes, keys: Mapping[str, Key], manifest: Mapping[str, Any]
 
 def _day(seconds: int) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(seconds))
+
+
+def source() -> bytes:
+    """This file as it is given to others."""
+    return Path(__file__).read_bytes()
 
 
 def main(arguments: list[str] | None = None) -> int:

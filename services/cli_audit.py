@@ -14,6 +14,7 @@ import msgspec
 import typer
 
 from models.errors import InvalidInputError
+from registry import standalone
 from registry.proofs import check
 from registry.signatures import PublicKey
 from registry.verify import verify_ledger
@@ -64,6 +65,12 @@ def _verify_bundle(path: Path, key: PublicKey, as_json: bool) -> None:
     else:
         place = f"{record['chain_uid']}:{record['seq']}"
         print(f"NGUYÊN VẸN | INTACT: {place} {record['ts']} {record['event']}")
+
+
+@app.command()
+def verifier() -> None:
+    """In chương trình kiểm chứng một tệp | Print the single-file verifier: aichung audit verifier > verify.py."""
+    print(standalone.source().decode(), end="")
 
 
 @app.command()
