@@ -251,9 +251,9 @@ def _check_person(caller: Caller) -> None:
 
 
 def _back(call: Call) -> str:
-    """Where a refused form came from, as far as its path tells."""
+    """Where a refused page or form belongs, as far as its path tells."""
     parts = call.path.split("/")
-    return own_path("/".join(parts[:5])) if call.method == "POST" and len(parts) > 5 else HOME
+    return own_path("/".join(parts[:5])) if len(parts) > 5 else HOME
 
 
 def _asked(query: str, name: str) -> str:

@@ -20,14 +20,18 @@ BUNDLED = Path(__file__).resolve().parents[3] / "registry" / "bundled"
 
 def draft(
     store: Any, folder: Path, name: str, version: str, *, tenant: str, source: str = "vi-topic/1.0.0",
-    author: str | None = None, changes: dict[str, Any] | None = None, public: bool = False,
+    author: str | None = None, changes: dict[str, Any] | None = None, public: bool = False, light: bool = False,
 ) -> Entry:  # fmt: skip
-    """Register a draft; `changes` are fields of its card by path."""
+    """Register a draft; `changes` are fields of its card by path, `light` leaves its weights out."""
     place = folder / name / version
     shutil.copytree(BUNDLED / source, place)
     (place / "bias.json").unlink(missing_ok=True)
     old = open_artifact(place / "artifact")
     (place / "artifact" / "manifest.json").unlink(missing_ok=True)
+    if light:
+        shutil.rmtree(place / "artifact")
+        (place / "artifact").mkdir()
+        (place / "artifact" / "weights.json").write_text("{}")
     made = seal(
         place / "artifact", name=name, version=version, kind=old.kind, licence=old.licence, config=dict(old.config)
     )
