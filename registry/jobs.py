@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
-from models.errors import ConflictError, InvalidInputError, PlatformError
+from models.errors import ConflictError, InvalidInputError, PlatformError, QuotaExceededError
 from registry.canonical import digest
 from registry.database import Database
 from registry.job_rows import ENDS, Job, end, job_from, job_of, queue_again, refuse_illegal, tell
@@ -35,6 +35,8 @@ from registry.tables import deliveries, job_chunks, job_events, jobs
 __all__ = ["ENDS", "Job", "JobEvent", "Jobs", "NewJob", "job_of"]
 
 LIFE_DAYS: Final = 30
+CROWD_SECONDS: Final = 30
+"""When a tenant with too many waiting jobs may try again."""
 REPEATED: Final = timedelta(hours=24)
 """How long an Idempotency-Key stands for its job."""
 
@@ -85,19 +87,22 @@ class Jobs:
         clock: Callable[[], float],
         *,
         life_days: int = LIFE_DAYS,
+        most_queued: int | None = None,
     ) -> None:
-        """`clock` tells seconds since 1970."""
+        """`clock` tells seconds since 1970; a tenant may have `most_queued` jobs waiting (None: any number)."""
         self.database = database
         self.objects = objects
         self.storage = storage
         self._clock = clock
         self.life = timedelta(days=life_days)
+        self._most_queued = most_queued
 
     def create(self, new: NewJob) -> tuple[Job, bool]:
         """Accept a job; it is durable when this returns. The job, and whether it is new.
 
         With an idempotency digest that the tenant has used, the first job is returned and `new.data` is removed.
-        Raises InvalidInputError (`storage-quota`, `idempotency-key-reused`), UnavailableError.
+        Raises InvalidInputError (`storage-quota`, `idempotency-key-reused`), QuotaExceededError (`too-many-jobs`),
+        UnavailableError.
         """
         known = None
         values = self._fresh(new)
@@ -137,6 +142,7 @@ class Jobs:
         now = self.now()
         try:
             with self.database.write() as connection:
+                self._check_crowd(connection, new.tenant)
                 if new.data is not None:
                     self.storage.take(connection, new.tenant, new.data.bytes)
                 if new.idempotency is not None:
@@ -154,6 +160,19 @@ class Jobs:
                 raise
             return known
         return None
+
+    def _check_crowd(self, connection: Connection, tenant: str) -> None:
+        """Refuse a job behind too many of its tenant's that wait."""
+        if self._most_queued is None:
+            return
+        waiting = select(jobs.c.id).where(jobs.c.tenant == tenant, jobs.c.state == "queued").limit(self._most_queued)
+        if connection.execute(select(func.count()).select_from(waiting.subquery())).scalar_one() >= self._most_queued:
+            raise QuotaExceededError(
+                f"Đơn vị đã có {self._most_queued} việc đang chờ; hãy đợi bớt việc rồi gửi tiếp.",
+                f"The organisation has {self._most_queued} jobs waiting; send more when some are done.",
+                CROWD_SECONDS,
+                code="too-many-jobs",
+            )
 
     def get(self, tenants: Collection[str], job_id: str) -> Job:
         """A job of one of these tenants. Raises NotFoundError, the same for what does not exist."""

@@ -102,7 +102,7 @@ def open_desk(house: House) -> Desk:
     objects = Objects(house.settings.objects)
     storage = Storage(house.database)
     files = Files(house.database, objects, storage, house.clock)
-    jobs = Jobs(house.database, objects, storage, house.clock)
+    jobs = Jobs(house.database, objects, storage, house.clock, most_queued=house.settings.jobs_queued)
     mark = {MARK: installation_mark(home)}
     uploads, bounded, feed = Uploads(files), Bounded(house.telemetry), Feed(latest_of(house.database))
     for name, read in (

@@ -51,6 +51,7 @@ class Settings:
     checkpoint_seconds: float = _knob(60.0, "interval of the signed ledger checkpoints outside the database")
     ready_seconds: float = _knob(120.0, "how long `aichung serve` waits for the first answer before it gives up")
     job_places: int = _knob(2, "chunks of jobs computed at once, each in a process of Ray that lives while jobs run")
+    jobs_queued: int = _knob(20_000, "jobs of one tenant that may wait before 429 with Retry-After")
     job_idle_seconds: float = _knob(120.0, "the worker of the jobs ends after this long without a job")
     tracking_idle_seconds: float = _knob(900.0, "the tracking server sleeps after this long without a request")
 
@@ -117,7 +118,7 @@ def _check(settings: Settings) -> None:
     if not re.fullmatch(r"[0-9A-Za-z.:\-]{1,255}", settings.http_host):
         raise _wrong("AICHUNG_HTTP_HOST", "an address or host name")
     for name in ("inference_threads", "inference_queue", "memory_models", "memory_bytes", "log_bytes", "log_files",
-                 "job_places"):  # fmt: skip
+                 "job_places", "jobs_queued"):  # fmt: skip
         if getattr(settings, name) < 1:
             raise _wrong(PREFIX + name.upper(), "≥ 1")
     for name in ("deadline_seconds", "metrics_flush_seconds", "poll_seconds", "ledger_commit_seconds",

@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from models.errors import ConflictError, IntegrityError, InvalidInputError, NotFoundError, UnavailableError
+from models.errors import (
+    ConflictError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+    QuotaExceededError,
+    UnavailableError,
+)
 from registry.claims import MOST_DEATHS, Claim, Claims, FenceLostError, PlannedChunk, needs_worker, silence
 from registry.database import Database
 from registry.deliveries import Deliveries
@@ -651,3 +658,18 @@ def test_secrets_are_kept_sealed_each_to_its_tenant(database: Database, clock: C
         (sealed,) = connection.execute(select(webhooks.c.secret).where(webhooks.c.tenant == A)).one()
     assert secret not in sealed
     assert outbox.hook(B).secret == other
+
+
+def test_a_tenants_crowd_has_a_bound_and_another_tenant_is_not_kept_out(
+    database: Database, objects: Objects, kept: Storage, claims: Claims, clock: Clock
+):
+    jobs = Jobs(database, objects, kept, clock, most_queued=2)
+    first, _ = jobs.create(new())
+    jobs.create(new())
+    with pytest.raises(QuotaExceededError) as caught:
+        jobs.create(new(data=objects.keep([b"data"])))
+    assert (caught.value.word, caught.value.retry_after_seconds) == ("too-many-jobs", 30)
+    assert not list(objects.root.glob("[0-9a-f][0-9a-f]/*"))
+    assert jobs.create(new(B))[1]
+    assert claims.claim(first.id, first.runs) is not None
+    assert jobs.create(new())[1]
