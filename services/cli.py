@@ -25,6 +25,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "keys": ("services.cli_keys:app", "Khóa: cấp, liệt kê, thay, thu hồi | Keys: issue, list, rotate, revoke"),
     "tenants": ("services.cli_tenants:app", "Đơn vị: đăng ký, liệt kê | Organisations: enter, list"),
     "models": ("services.cli_models:app", "Mô hình: liệt kê, thẻ, dừng | Models: list, card, suspend"),
+    "card": ("services.cli_publish:card_app", "Thẻ mô hình: kiểm tra | Model cards: check"),
+    "publish": ("services.cli_publish:publish_app", "Đăng ký mô hình, hoặc thử tại máy | Register or try a model"),
     "files": ("services.cli_files:app", "Tệp và cách đọc | Files and how they are read"),
     "jobs": ("services.cli_jobs:app", "Công việc nền: giao, theo dõi, kết quả | Jobs: submit, watch, results"),
     "nlp": ("services.cli_predict:language", "Gọi tác vụ ngôn ngữ | Call a language task"),

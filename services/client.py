@@ -26,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from services.client_files import FileMethods
 from services.client_jobs import JobMethods
+from services.client_models import ModelMethods
 from services.client_tables import TableMethods
 from services.frames import SeriesIn, Texts, documents_of, series_of
 from services.results import AnalysisAnswer, AnomalyAnswer, ForecastAnswer, Listing, TextAnswer
@@ -37,11 +38,9 @@ SERIES_A_CALL: Final = 500
 POINTS_A_CALL: Final = 500_000
 PROPHET_SERIES_A_CALL: Final = 20
 WORKERS: Final = 4
-MEDIA_TYPES: Final = {"json": "application/json", "html": "text/html", "markdown": "text/markdown"}
-CardFormat = Literal["json", "html", "markdown"]
 
 
-class Client(FileMethods, JobMethods, TableMethods):
+class Client(FileMethods, JobMethods, ModelMethods, TableMethods):
     """A connection to the platform with one key. Safe for threads; close it, or use it in `with`.
 
     Every method raises the errors of models.errors: UnauthenticatedError, ForbiddenError, GateClosedError,
@@ -151,41 +150,6 @@ class Client(FileMethods, JobMethods, TableMethods):
         parts = list(_cut(inputs, SERIES_A_CALL, POINTS_A_CALL, _points))
         bodies = [{"inputs": part, **_given(model=model, options=options or None)} for part in parts]
         return AnomalyAnswer(self._each("/v1/timeseries/anomalies", bodies, "anomalies", parts), tuple(inputs))
-
-    # --- models ---------------------------------------------------------------------------------------------
-
-    def catalog(self) -> Listing:
-        """What may be called, with its measured figures."""
-        return self._listing("/v1/catalog")
-
-    def models(self, *, after: str | None = None, limit: int | None = None) -> Listing:
-        """Models in the registry."""
-        return self._listing("/v1/registry/models", after=after, limit=limit)
-
-    def model(self, name: str, version: str | None = None) -> dict[str, Any]:
-        """A model with its versions, or one version."""
-        return object_of(self._line.get(_model_path(name, version)))
-
-    def card(self, name: str, version: str, form: CardFormat = "json") -> dict[str, Any] | str:
-        """A version's card: an object, or HTML or Markdown text."""
-        response = self._line.get(_model_path(name, version) + "/card", accept=MEDIA_TYPES[form])
-        return object_of(response) if form == "json" else response.text
-
-    def evaluation(self, name: str, version: str) -> dict[str, Any]:
-        """A version's evaluation record."""
-        return object_of(self._line.get(_model_path(name, version) + "/evaluation"))
-
-    def bias_report(self, name: str, version: str) -> dict[str, Any]:
-        """A version's bias report, or why there is none."""
-        return object_of(self._line.get(_model_path(name, version) + "/bias-report"))
-
-    def suspend(self, name: str, version: str, reason: str) -> dict[str, Any]:
-        """Stop a model: one person suffices. Effective within 2 s."""
-        return self._line.act("POST", _model_path(name, version) + "/suspend", {"reason": reason})
-
-    def resume(self, name: str, version: str, reason: str) -> dict[str, Any]:
-        """Speak for starting a suspended model again: it takes two persons."""
-        return self._line.act("POST", _model_path(name, version) + "/resume", {"reason": reason})
 
     # --- keys and tenants -----------------------------------------------------------------------------------
 
@@ -312,11 +276,6 @@ def _cut(items: Sequence[Any], most: int, weight: int, weigh: Callable[[Any], in
 
 def _points(one: Mapping[str, Any]) -> int:
     return len(one["series"])
-
-
-def _model_path(name: str, version: str | None) -> str:
-    path = f"/v1/registry/models/{quote(name, safe='')}"
-    return path if version is None else f"{path}/versions/{quote(version, safe='')}"
 
 
 def _given(**values: Any) -> dict[str, Any]:

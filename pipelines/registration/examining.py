@@ -19,7 +19,7 @@ from typing import Any, Final
 from models.artifact import NAME, VERSION, Artifact, seal
 from models.errors import Fault, InvalidInputError
 from pipelines.datasets import Source
-from pipelines.registration.filling import Known, fill
+from pipelines.registration.filling import FILLED_HERE, Known, fill
 from pipelines.registration.sandbox import Inspected, Sandbox
 from registry import cards
 from registry.card_fields import BY_PATH, FIELDS, SECTIONS
@@ -61,6 +61,7 @@ class Examined:
 def examine(sandbox: Sandbox, folder: Path, upload: str, sent_as: str, card: str | None, asked: Asked) -> Examined:
     """Bring `folder/upload` with the card `folder/card` to a verdict. Raises InvalidInputError for a refusal."""
     found = sandbox.look_into(folder, upload, sent_as, card, folder / ARTIFACT)
+    check(found.card, asked.others)  # what people wrote is judged before anything is run
     artifact = _sealed(found, folder, asked)
     trial = sandbox.try_out(folder / ARTIFACT)
     checks = _checks(found, trial)
@@ -93,7 +94,10 @@ def check(human: Mapping[str, Any], others: Sequence[Mapping[str, Any]] = ()) ->
     findings = [
         finding
         for finding in cards.lint(document, tier, others=others)
-        if (finding.field not in BY_PATH or BY_PATH[finding.field].filler == "human") and "metrics" not in finding.field
+        if finding.rule in REFUSING
+        or (
+            finding.rule == "required" and BY_PATH[finding.field].filler == "human" and finding.field not in FILLED_HERE
+        )
     ]
     refuse(findings, str(human.get("name", "")), tier)
     return verdict(document, tier, findings)

@@ -34,6 +34,16 @@ OURS: Final = re.compile(r"aichung \d")
 NO_RUN: Final = "không có lần chạy nào ghi lại | no run recorded it"
 NOT_DRILLED: Final = "chưa thử ngắt; thử trước khi phát hành | not drilled yet; drilled before release"
 NOTICE: Final = "Kết quả do hệ thống AI đề xuất; hãy kiểm tra trước khi dùng."
+FILLED_HERE: Final = frozenset(
+    {
+        "identity.previous_version", "identity.model_family", "identity.provider_org", "identity.developer_org",
+        "identity.deployer_orgs", "purpose.user_notice_vi", "interface.abstain_policy", "evaluation.load_test",
+        "fairness.waivers", "explanation.method", "risk.security_tests", "operation.monitoring", "operation.rollback",
+        "operation.log_policy", "operation.kill_switch_test",
+    }
+)  # fmt: skip
+"""Fields that people may write and that are filled here for every model when they do not."""
+
 UNEXPLAINED: Final = {"vi": "loại mô hình này không kèm lời giải thích", "en": "this kind gives no explanation"}
 EXPLAINED: Final = {
     "text.classify/1": {"vi": "phân rã tuyến tính chính xác theo đoạn chữ", "en": "exact linear attribution by span"},

@@ -19,6 +19,7 @@ from models.errors import IntegrityError, InvalidInputError
 from pipelines.apart import Apart, BrokenProcessError, EndedError
 
 INSIDE: Final = "pipelines.registration.inside"
+TRYING: Final = "pipelines.registration.trying"
 LOOK_SECONDS: Final = 60.0
 TRIAL_SECONDS: Final = 40.0
 MEMORY_BYTES: Final = 6 << 30
@@ -57,7 +58,7 @@ class Sandbox:
         """The limits of each process."""
         most = ANSWER_BYTES
         self._look = Apart(INSIDE, seconds=look_seconds, memory_bytes=memory_bytes, answer_bytes=most)
-        self._trial = Apart(INSIDE, seconds=trial_seconds, memory_bytes=memory_bytes, answer_bytes=most)
+        self._trial = Apart(TRYING, seconds=trial_seconds, memory_bytes=memory_bytes, answer_bytes=most)
 
     def look_into(self, folder: Path, upload: str, name: str, card: str | None, into: Path) -> Inspected:
         """Unpack and judge `folder/upload`, sent under `name`, with the card `folder/card`; its files go to `into`.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -112,8 +112,11 @@ class RegistrationList(Struct):
 class RegistrationRoutes:
     """The endpoints and the parts they need."""
 
-    def __init__(self, registrar: Registrar, runs: Runs | None, idempotency: Idempotency) -> None:
-        """Without `runs` only uploads are taken."""
+    def __init__(
+        self, registrar: Registrar, runs: Runs | None, idempotency: Idempotency, refresh: Callable[[], object]
+    ) -> None:
+        """Without `runs` only uploads are taken; `refresh` lets this process see a new draft at once."""
+        self._refresh = refresh
         self._registrar = registrar
         self._runs = runs
         self._idempotency = idempotency
@@ -159,7 +162,7 @@ class RegistrationRoutes:
         """Register, once for an Idempotency-Key; the same key again gives the first answer."""
         header, who = call.header("idempotency-key"), call.who
         if header is None:
-            return self._made(call, await aside(self._registrar.register, who, name, arrived))
+            return await self._make(call, name, arrived)
         route = f"{call.method} {call.path}"
         try:
             begun = await aside(self._idempotency.begin, who.tenant, header, route, marks, who.subject.id)
@@ -170,7 +173,7 @@ class RegistrationRoutes:
             await aside(self._registrar.abandon, arrived.id, arrived.folder, "repeated")
             return Reply(begun.body, begun.status, (*begun.headers, REPLAYED))
         try:
-            reply = self._made(call, await aside(self._registrar.register, who, name, arrived))
+            reply = await self._make(call, name, arrived)
         except BaseException:
             await aside(self._idempotency.abandon, begun)
             raise
@@ -178,7 +181,9 @@ class RegistrationRoutes:
         await aside(self._idempotency.settle, begun, reply.status, reply.headers, content)
         return Reply(content, reply.status, reply.headers)
 
-    def _made(self, call: Call, registered: Registered) -> Reply:
+    async def _make(self, call: Call, name: str, arrived: Arrived) -> Reply:
+        registered: Registered = await aside(self._registrar.register, call.who, name, arrived)
+        await aside(self._refresh)
         entry = registered.entry
         call.params = {**call.params, "version": entry.version}
         headers: Headers = ((b"location", _url(entry).encode()), *provenance(entry))
