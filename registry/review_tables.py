@@ -213,24 +213,6 @@ views = Table(
     comment="Who opened which evidence: a review without it is refused (GOVERNANCE R10).",
 )
 
-declarations = Table(
-    "declarations",
-    metadata,
-    Column("id", String(64), primary_key=True),
-    Column("tenant", String(64), ForeignKey("tenants.id"), nullable=False),
-    Column("name", String(64), nullable=False),
-    Column("purpose", Text, nullable=False),
-    Column("decision_role", String(16), nullable=False),
-    Column("oversight", Text, nullable=False, comment="who looks at the results"),
-    Column("subject", String(64), nullable=False),
-    Column("role", String(32), nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("expires_at", Instant, nullable=False),
-    Column("ended_at", Instant, nullable=True),
-    Index(None, "tenant", "name"),
-    comment="An organisation's own word on what it uses a model for (GOVERNANCE R11).",
-)
-
 sessions = Table(
     "sessions",
     metadata,

@@ -9,10 +9,10 @@
     R8  a decision is never changed, only followed by another        registry.reviews
     R9  an administrator has no part in it                           no transition names the role
     R10 a reviewer opened the evidence before judging it             REQUIRED_EVIDENCE
-    R11 an organisation declares what it uses a T2 or T3 model for   registry.declarations
 
 Decision: one table of transitions is read by the code that acts, by the pages that offer actions, by the API's 409 and
-by the tests, so that they cannot disagree. Break-glass (R5) belongs to incidents and is not offered here.
+by the tests, so that they cannot disagree. Break-glass (R5) belongs to incidents, an agency's declaration
+of use (R11) to the calling side's scopes; neither is offered here.
 
 Decision: four eyes compares persons. A second key, a second role or another organisation's key of the same subject is
 the same person.
@@ -34,7 +34,6 @@ NOTICE_DAYS: Final = (60, 30, 7)
 DUE_DAYS: Final[Mapping[str, int]] = {"T0": 3, "T1": 5, "T2": 10, "T3": 15}
 DRAFT_DAYS: Final = 30
 SUNSET_DAYS: Final = 30
-DECLARED_TIERS: Final = frozenset({"T2", "T3"})
 EXPOSURE_CALLS: Final = 1_000
 EXPOSURE_DAYS: Final = 7
 MOST_FAILING: Final = 0.01
@@ -303,5 +302,4 @@ def rules_document() -> dict[str, Any]:
             "exposure": {"calls": EXPOSURE_CALLS, "or_days": EXPOSURE_DAYS}, "most_failing": str(MOST_FAILING),
             "most_differing": str(MOST_DIFFERING), "drill_seconds": str(DRILL_SECONDS),
         },
-        "declared_tiers": sorted(DECLARED_TIERS),
     }  # fmt: skip

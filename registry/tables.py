@@ -30,7 +30,6 @@ from registry.review_tables import (
     assignments,
     authors,
     comments,
-    declarations,
     moves,
     registrations,
     releases,
@@ -43,7 +42,7 @@ from registry.review_tables import (
 )
 
 __all__ = [
-    "EPOCH", "MICROSECOND", "Instant", "assignments", "authors", "comments", "declarations", "from_micros", "metadata",
+    "EPOCH", "MICROSECOND", "Instant", "assignments", "authors", "comments", "from_micros", "metadata",
     "moves", "registrations", "releases", "reviews", "sessions", "signing_keys", "statements", "to_micros", "views",
     "waivers",
 ]  # fmt: skip

@@ -52,6 +52,7 @@ from services.quota import Quota
 from services.records import Recorder
 from services.series import weigh as weigh_series
 from services.settings import Settings
+from services.shadows import Shadows
 from services.telemetry import Telemetry
 from services.tenants import PLATFORM, load_tenants
 from services.tracking import Tracking
@@ -159,7 +160,7 @@ def build_house(settings: Settings, family: str, clock: Callable[[], float] = ti
     recorder = Recorder(ledger)
     inference = Inference(
         handles, quota, recorder, telemetry, threads=settings.inference_threads, queue=settings.inference_queue,
-        deadline_seconds=settings.deadline_seconds,
+        deadline_seconds=settings.deadline_seconds, shadows=Shadows(handles, database, clock),
     )  # fmt: skip
     governs = family in ("platform", "all")
     return House(

@@ -299,24 +299,6 @@ def _beside() -> None:
         comment="Who opened which evidence: a review without it is refused (GOVERNANCE R10).",
     )
     op.create_table(
-        "declarations",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("tenant", sa.String(length=64), nullable=False),
-        sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("purpose", sa.Text(), nullable=False),
-        sa.Column("decision_role", sa.String(length=16), nullable=False),
-        sa.Column("oversight", sa.Text(), nullable=False, comment="who looks at the results"),
-        sa.Column("subject", sa.String(length=64), nullable=False),
-        sa.Column("role", sa.String(length=32), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=False),
-        sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["tenant"], ["tenants.id"], name=op.f("fk_declarations_tenant")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_declarations")),
-        comment="An organisation's own word on what it uses a model for (GOVERNANCE R11).",
-    )
-    op.create_index(op.f("ix_declarations_tenant_name"), "declarations", ["tenant", "name"], unique=False)
-    op.create_table(
         "sessions",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("key_id", sa.String(length=64), nullable=False),
