@@ -33,7 +33,7 @@ from registry.rules import may_try
 from registry.store import Store
 from registry.trials import takes
 from services.callers import Caller
-from services.memory import resident_bytes
+from services.memory import settled_bytes
 from services.shelf import Shelf
 
 POLL_SECONDS: Final = 0.4
@@ -233,10 +233,10 @@ class Handles:
         stored = sum((artifact.folder / path).stat().st_size for path in artifact.files)
         with self._loading:  # one at a time, so that each is measured alone
             self._open.make_room(stored)
-            before = resident_bytes()
+            before = settled_bytes()
             model = self._opener(artifact)
             measured = model.warm()
-            grown = resident_bytes() - before
+            grown = settled_bytes() - before
         items, _ = model.samples()
         units = [max(1, self._weigh(item)) for item in items]
         unit_seconds = len(items) / measured.items_per_second / sum(units)

@@ -18,6 +18,12 @@ _TRIM: Final = getattr(ctypes.CDLL(None), "malloc_trim", None)
 """The C library's call; other libraries than glibc's have none."""
 
 
+def settled_bytes() -> int:
+    """The memory that this process holds once what nothing uses was given back."""
+    give_back()
+    return resident_bytes()
+
+
 def resident_bytes() -> int:
     """The memory that this process holds now; 0 where the system does not tell."""
     try:
