@@ -110,7 +110,8 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
 def open_registration(house: House) -> RegistrationRoutes:
     """Registration with the parts of this house."""
     registrar = Registrar(house.settings.home, house.database, house.store, house.ledger.note, house.clock)
-    return RegistrationRoutes(registrar, Runs(house.tracking) if house.tracking else None, house.idempotency)
+    runs = Runs(house.tracking) if house.tracking else None
+    return RegistrationRoutes(registrar, runs, house.idempotency, house.handles.refresh)
 
 
 def reasons(house: House) -> list[str]:
