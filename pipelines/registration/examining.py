@@ -103,6 +103,11 @@ def check(human: Mapping[str, Any], others: Sequence[Mapping[str, Any]] = ()) ->
     return verdict(document, tier, findings)
 
 
+def _by_people(path: str) -> bool:
+    """Whether a field stays missing when people do not write it."""
+    return BY_PATH[path].filler == "human" and path not in FILLED_HERE
+
+
 def _as_written(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in GAPS:
         return dict(value)

@@ -20,8 +20,8 @@ from pipelines.apart import Apart, BrokenProcessError, EndedError
 
 INSIDE: Final = "pipelines.registration.inside"
 TRYING: Final = "pipelines.registration.trying"
-LOOK_SECONDS: Final = 60.0
-TRIAL_SECONDS: Final = 40.0
+LOOK_SECONDS: Final = 90.0
+TRIAL_SECONDS: Final = 60.0
 MEMORY_BYTES: Final = 6 << 30
 ANSWER_BYTES: Final = (1 << 30) + (64 << 20)
 LENGTH_BYTES: Final = 8

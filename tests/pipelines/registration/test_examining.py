@@ -37,8 +37,9 @@ def refused(work):
     except OSError:
         return True
     return False
-print(refused(lambda: open(sys.argv[1] + "/new", "w")), refused(socket.socket), refused(lambda: os.listdir(sys.argv[2])),
-      refused(os.fork), refused(lambda: os.unlink(sys.argv[1] + "/in")), open(sys.argv[1] + "/in").read())
+print(refused(lambda: open(sys.argv[1] + "/new", "w")), refused(socket.socket), refused(os.fork),
+      refused(lambda: os.listdir(sys.argv[2])), refused(lambda: os.unlink(sys.argv[1] + "/in")),
+      open(sys.argv[1] + "/in").read())
 """
 
 
