@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+from email.utils import format_datetime
 from typing import Any, Final
 
 import msgspec
@@ -42,10 +44,15 @@ def model_used(entry: Entry) -> ModelUsed:
 
 
 def provenance(*entries: Entry) -> Headers:
-    """The headers X-Model and X-Model-Card."""
+    """The headers X-Model and X-Model-Card, and the announced end of the first model that has one (RFC 9745, 8594)."""
     names = ", ".join(entry.reference for entry in entries)
     cards = ", ".join(entry.digests.card for entry in entries)
-    return ((b"x-model", names.encode()), (b"x-model-card", cards.encode()))
+    used: Headers = ((b"x-model", names.encode()), (b"x-model-card", cards.encode()))
+    for entry in entries:
+        if entry.sunset is not None and entry.deprecated_at is not None:
+            since = b"@%d" % entry.deprecated_at.timestamp()
+            return (*used, (b"deprecation", since), (b"sunset", format_datetime(entry.sunset.astimezone(UTC), usegmt=True).encode()))
+    return used
 
 
 def notice(call: Call) -> str:

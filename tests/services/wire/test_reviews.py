@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -413,7 +414,10 @@ def test_retiring_is_announced_thirty_days_ahead(place: Place, clock: HandClock)
     near, far = ((now + timedelta(days=days)).isoformat() for days in (29, 31))
     problem(place.post(path("/retire"), {"sunset": near}, key="owner"), 422, "invalid-input")
     assert place.post(path("/retire"), {"sunset": far}, key="owner").json()["sunset"]
-    assert ask(place).status_code == 200
+    answer = ask(place)
+    assert answer.status_code == 200
+    assert answer.headers["deprecation"] == f"@{int(clock.now)}"
+    assert parsedate_to_datetime(answer.headers["sunset"]) == (now + timedelta(days=31)).replace(microsecond=0)
     clock.now += 32 * DAY
     assert NAME in [entry.name for entry in place.house.releases.lapse()]
     place.house.handles.refresh()
