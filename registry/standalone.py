@@ -118,7 +118,8 @@ def _ed25519(key: bytes, signature: bytes, data: bytes) -> bool:
     challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + data).digest(), "little") % _L
     generator = _recovered((4 * pow(5, -1, _P) % _P).to_bytes(32, "little"))
     left, right = _times(number, generator), _add(nonce, _times(challenge, holder))
-    return (left[0] * right[2] - right[0] * left[2]) % _P == 0 and (left[1] * right[2] - right[1] * left[2]) % _P == 0
+    across, along = left[0] * right[2] - right[0] * left[2], left[1] * right[2] - right[1] * left[2]
+    return bool(across % _P == 0 and along % _P == 0)
 
 
 def _sum(p: Any, q: Any) -> Any:
