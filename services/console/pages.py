@@ -71,10 +71,9 @@ class Pages:
     async def work(self, visit: Visit) -> Reply:
         """What waits for the reader."""
         page, role = _number(visit.call.query("page", "done").get("page")), visit.caller.role
-        facts = await asyncio.to_thread(
-            work, self._reviews, self._titles, actor_of(visit.caller), versions.seen(self._handles, visit.caller),
-            visit.now, page,
-        )  # fmt: skip
+        actor, seen = actor_of(visit.caller), versions.seen(self._handles, visit.caller)
+        facts = await asyncio.to_thread(work, self._reviews, self._titles, actor, seen, visit.now, page)
+        asyncio.get_running_loop().run_in_executor(None, self._titles.warm, seen)  # beside the answer
         lists = [
             ("release", Note("Chờ phát hành", "Waiting to be released"), facts["releases"]),
             ("stopped", Note("Đang đình chỉ", "Suspended"), facts["stopped"]),

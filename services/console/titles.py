@@ -7,6 +7,7 @@ holds every byte against the digest that was registered.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,11 @@ class Titles:
             if len(self._known) > MOST:
                 self._known.popitem(last=False)
         return found
+
+    def warm(self, entries: Iterable[Entry]) -> None:
+        """Read what is not known yet, so that the first search does not have to."""
+        for entry in entries:
+            self.of(entry)
 
 
 def _read(entry: Entry) -> Note:

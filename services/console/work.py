@@ -21,7 +21,7 @@ from services.console.listing import version_path
 from services.console.titles import Titles
 from services.console.wording import Mark, role_title, stage_mark
 
-OWN_ROWS: Final = 10
+OWN_ROWS: Final = 5
 LIST_ROWS: Final = 50
 ENDED: Final = (Stage.REJECTED, Stage.REVOKED, Stage.RETIRED)
 RELEASES: Final = ("shadow", "canary", "serving")
