@@ -80,7 +80,7 @@ def test_an_answer_names_its_model_and_the_card_leads_to_the_same_digest(platfor
     evaluation = platform.client().get(version(name) + "/evaluation")
     assert evaluation.status_code == 200
     report = platform.client().get(version(name) + "/bias-report").json()["bias_report"]
-    assert report.get("not_evaluated")
+    assert report["value"]["verdict_by_axis"]
 
 
 def test_a_bootstrap_approval_is_named_everywhere_and_lapses_after_90_days(platform: Platform):
