@@ -51,7 +51,8 @@ def provenance(*entries: Entry) -> Headers:
     for entry in entries:
         if entry.sunset is not None and entry.deprecated_at is not None:
             since = b"@%d" % entry.deprecated_at.timestamp()
-            return (*used, (b"deprecation", since), (b"sunset", format_datetime(entry.sunset.astimezone(UTC), usegmt=True).encode()))
+            ends = format_datetime(entry.sunset.astimezone(UTC), usegmt=True).encode()
+            return (*used, (b"deprecation", since), (b"sunset", ends))
     return used
 
 
