@@ -122,7 +122,7 @@ class Reviews:
         return Dossier(
             entry=entry, round=number, authors=tuple(self._store.authors(entry.name, entry.version)),
             reviews=tuple(said), comments=tuple(remarks), waivers=tuple(granted), history=tuple(steps),
-            required=required, missing=self._missing(entry, required, said, granted, drawn, number),
+            required=required, missing=self._missing(entry, required, said, drawn, number),
             duties=tuple(drawn), names=names,
             previous=None if before is None else self._store.entry(entry.name, before),
         )  # fmt: skip
@@ -362,13 +362,12 @@ class Reviews:
         )  # fmt: skip
 
     def _missing(
-        self, entry: Entry, required: Sequence[RoleNeed], said: Sequence[Review], granted: Sequence[Waiver],
-        drawn: Sequence[Duty], number: int,
+        self, entry: Entry, required: Sequence[RoleNeed], said: Sequence[Review], drawn: Sequence[Duty],
+        number: int,
     ) -> tuple[Note, ...]:  # fmt: skip
         """What keeps the version from its next stage, in both languages."""
         if entry.stage is Stage.DRAFT:
-            waived = {waiver.gap for waiver in self._in_force(granted)}
-            return tuple(gap.note for gap in gaps(entry.tier, self._read(Path(entry.folder)), waived))
+            return tuple(gap.note for gap in self._gaps(entry))
         if entry.stage is not Stage.IN_REVIEW:
             return ()
         signed = {one.role for one in said if one.round == number and one.decision == "approve"}
