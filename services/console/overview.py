@@ -111,7 +111,7 @@ def overview(
     approval = entry.approval
     return {
         "dossier": dossier, "verdict": verdict, "closed": [gate_note(word) for word in verdict.missing],
-        "notices": notices(entry, now.timestamp()), "holders": holders(dossier), "capacities": CAPACITIES,
+        "notices": notices(entry, now.timestamp()), "holders": holders(dossier), "made_by": _made_by(dossier),
         "approval_kind": KINDS.get(approval.kind) if approval else None,
         "signatures": _signatures(dossier), "earlier": _earlier(dossier),
         "history": dossier.history[::-1][:LATEST_STEPS],
@@ -171,6 +171,15 @@ def _signatures(dossier: Dossier) -> list[Signature]:
 def _earlier(dossier: Dossier) -> list[Past]:
     past = [one for one in dossier.reviews if one.round < dossier.round]
     return [Past(one, dossier.names.get(one.subject, one.subject), DECISIONS[one.decision]) for one in past[::-1]]
+
+
+def _made_by(dossier: Dossier) -> dict[str, list[Note]]:
+    """The authors by name, each with what they did."""
+    found: dict[str, list[Note]] = {}
+    for one in dossier.authors:
+        done = CAPACITIES.get(one.capacity, Note(one.capacity, one.capacity))
+        found.setdefault(dossier.names.get(one.subject, one.subject), []).append(done)
+    return found
 
 
 def _titles(dossier: Dossier, language: Language) -> dict[str, str]:

@@ -50,6 +50,9 @@ GATE: Final[Mapping[str, Note]] = {
     "altered": Note("Tệp hoặc chữ ký khác bản đã phê duyệt", "Files or signature are not what was approved"),
     "not-yet-valid": Note("Phê duyệt chưa đến ngày hiệu lực", "The approval is not valid yet"),
     "expired": Note("Phê duyệt đã hết hiệu lực", "The approval has expired"),
+    "approved": Note("Đã phê duyệt nhưng chưa phát hành", "Approved but not released yet"),
+    "shadow": Note("Đang chạy ngầm: kết quả không tới người gọi", "In shadow: callers get no answers of it"),
+    "canary": Note("Mới trả lời một phần người gọi", "It answers a share of the callers only"),
     "tier": Note("Phê duyệt không dành cho mức kiểm soát này", "The approval does not cover this control tier"),
 }
 DECISIONS: Final[Mapping[str, Mark]] = {
