@@ -31,6 +31,8 @@ PATHS: Final = {
     "tabular-anomalies": "/v1/tabular/anomalies",
 }  # fmt: skip
 
+OIP_PATH: Final = "/v2/models/{name}/infer"
+
 
 class Measured(Struct):
     """Measured in operation since the installation started: calls, and upper bounds of p50 and p99."""
@@ -122,7 +124,8 @@ class CatalogRoutes:
         measured = None if spread is None else Measured(spread[0], spread[1] * 1e3, spread[2] * 1e3)
         return CatalogRow(
             id=entry.reference, name=entry.name, version=entry.version, tasks=answers(entry),
-            default_for=entry.is_default, endpoints=[PATHS[task] for task in answers(entry) if task in PATHS],
+            default_for=entry.is_default,
+            endpoints=[*(PATHS[task] for task in answers(entry) if task in PATHS), OIP_PATH.format(name=entry.name)],
             tier=entry.tier, card=entry.digests.card, approval_kind=approval.kind,
             approval_until=approval.valid_until, purpose=value_of(card, "purpose.intended_use"), measured=measured,
             throughput=value_of(card, "evaluation.load_test"), accuracy=value_of(card, "evaluation.metrics"),

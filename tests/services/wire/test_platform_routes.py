@@ -138,7 +138,8 @@ def test_examples_in_the_description_are_answered(place: Place):
         for example in content.get("examples", {}).values():
             answer = place.post(path, example["value"])
             tried += 1
-            assert answer.status_code in (200, 202) or answer.json()["code"] == "unknown-task", path
+            told = answer.status_code in (200, 202) or answer.json()["code"] in ("unknown-task", "unknown-model")
+            assert told, path
     assert tried >= 8
 
 

@@ -73,7 +73,7 @@ def test_the_catalog_shows_what_may_be_called_with_figures(place: Place):
     place.house.telemetry.flush()
     rows = {row["name"]: row for row in place.get("/v1/catalog").json()["data"]}
     assert rows.keys() == BUNDLED.keys()
-    assert rows["vi-segment"]["endpoints"] == [SEGMENT]
+    assert rows["vi-segment"]["endpoints"] == [SEGMENT, "/v2/models/vi-segment/infer"]
     assert rows["vi-segment"]["measured"]["calls"] >= 1
     assert rows["vi-segment"]["measured"]["p50_ms"] > 0
     assert rows["vi-segment"]["accuracy"][0]["name"] == "word_f1"
