@@ -83,8 +83,16 @@ def test_final_stages_are_final_and_stopping_is_one_step():
     assert set(LEGAL_MOVES) == set(Stage)
 
 
-def test_only_a_bootstrap_approval_skips_the_shadow():
-    approved = replace(ENTRY, stage=Stage.APPROVED)
-    assert may_move(approved, Stage.SERVING)
-    assert not may_move(replace(with_approval(kind="review"), stage=Stage.APPROVED), Stage.SERVING)
-    assert not may_move(replace(approved, approval=None), Stage.SERVING)
+def test_only_low_tiers_skip_shadow_and_canary():
+    for kind in ("bootstrap", "review"):
+        approved = replace(with_approval(kind=kind), stage=Stage.APPROVED)
+        assert all(may_move(replace(approved, tier=tier), Stage.SERVING) for tier in ("T0", "T1"))
+        assert not any(may_move(replace(approved, tier=tier), Stage.SERVING) for tier in ("T2", "T3"))
+
+
+@pytest.mark.parametrize("stage", [Stage.SHADOW, Stage.CANARY, Stage.APPROVED])
+def test_a_good_approval_holds_before_the_release_and_opens_nothing(stage: Stage):
+    waiting = replace(ENTRY, stage=stage)
+    assert holds(waiting, NOW)
+    verdict = may_serve(waiting, NOW)
+    assert (verdict.allowed, verdict.state, verdict.missing) == (False, stage.value, (stage.value,))
