@@ -91,7 +91,11 @@ def work(
     steps = [(entry, offered(actor, entry)) for entry in entries if entry.stage not in ENDED]
     own = [entry for entry in entries if actor.subject in entry.authors and entry.stage not in ENDED]
     own.sort(key=lambda entry: entry.created_at, reverse=True)
-    told = [(entry, notices(entry, now.timestamp())) for entry, acts in steps if "suspend" in acts or entry in own]
+    told = [
+        (entry, notices(entry, now.timestamp()))
+        for entry, acts in steps
+        if "suspend" in acts or actor.subject in entry.authors
+    ]
     shown = own[(page - 1) * OWN_ROWS : page * OWN_ROWS]
     return {
         "inbox": inbox[:LIST_ROWS], "waiting": len(inbox),
