@@ -181,8 +181,9 @@ class Registrar:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
         upload = arrived.folder / UPLOAD
         facts: dict[str, Any] = {"code": error.word}
+        for kept in arrived.folder.iterdir():
+            kept.chmod(0o400)
         if upload.is_file():
-            upload.chmod(0o400)
             facts |= {"sha256": _digest(upload), "bytes": upload.stat().st_size}
         self.attempts.move(arrived.id, "refused", reason=error.word, facts=facts)
         actor = {"type": who.subject.kind, "id": who.subject.id, "role": who.role}

@@ -20,6 +20,9 @@ def card(name: str, **changes: Any) -> dict[str, Any]:
     document = yaml.safe_load((ROOT / "model_cards" / "vi-segment" / "card.yaml").read_text("utf-8"))
     document = json.loads(json.dumps(document, default=str)) | {"name": name}
     document["identity"] |= {"licence": "MIT", "model_family": "onnx"}
+    for section, field in (("purpose", "intended_use"), ("risk", "limitations"), ("fairness", "harms"),
+                           ("explanation", "plain_explanation")):  # fmt: skip
+        document[section][field] = {"vi": f"Riêng cho {name}: mô tả thử nghiệm", "en": f"For {name} only, a test"}
     return document | changes
 
 
@@ -92,9 +95,9 @@ def test_a_malicious_model_is_refused_kept_apart_and_logged(place: Place):
     assert (answer.status_code, answer.json()["code"]) == (422, word)
     attempt = place.get("/v1/registry/registrations", key="engineer").json()["data"][0]
     assert (attempt["state"], attempt["reason"]) == ("refused", word)
-    kept = list((place.house.settings.home / "quarantine" / attempt["id"]).iterdir())
-    assert [path.name for path in kept if path.name != "card"] == ["upload"]
-    assert kept[0].stat().st_mode & 0o077 == 0
+    kept = sorted((place.house.settings.home / "quarantine" / attempt["id"]).iterdir())
+    assert [path.name for path in kept] == ["card", "upload"]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in kept)
     assert not (place.house.settings.home / "canary").exists()
     assert place.get(f"/v1/registry/registrations/{attempt['id']}", key="engineer_b").status_code == 404
     assert place.get(VERSIONS.format("doc-hai") + "/1.0.0", key="engineer").status_code == 404
