@@ -25,7 +25,7 @@ from services.cli_home import Home
 from services.cli_output import AsJson, show_json
 
 card_app = typer.Typer(no_args_is_help=True, help="Thẻ mô hình | Model cards")
-publish_app = typer.Typer(help="Đăng ký một mô hình | Register a model")
+publish_app = typer.Typer()
 
 CardFile = Annotated[Path, typer.Option("--card", help="Phần do người viết, YAML hoặc JSON | The human part")]
 
@@ -43,7 +43,7 @@ def check_card(
     _tell(check(read_card(_content(file))), as_json)
 
 
-@publish_app.callback(invoke_without_command=True)
+@publish_app.command()
 def publish(
     name: Annotated[str, typer.Argument(help="Tên mô hình | The model's name")],
     card: CardFile,
