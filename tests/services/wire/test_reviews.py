@@ -48,7 +48,7 @@ T3 = {
 
 class HandClock:
     def __init__(self) -> None:
-        self.now = time.time()
+        self.now = float(int(time.time()))  # whole seconds: seven days later is seven days later
 
     def __call__(self) -> float:
         return self.now
