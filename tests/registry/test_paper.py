@@ -100,7 +100,7 @@ def test_a_difference_names_fields_figures_and_digests():
     assert "/purpose/prohibited" not in kinds
     assert [figure.change for figure in found.figures] == [pytest.approx(0.25)]
     assert {"card", "bias_report", "serving"} <= set(found.digests)
-    assert [(change.pointer, change.kind) for change in found.bias] == [("/verdict", "added")]
+    assert ("/verdict", "added") in [(change.pointer, change.kind) for change in found.bias]
     page = render_diff(found)
     assert "<script" not in page
     assert not re.search(r"<(del|ins)>[^<]*<script", page)
