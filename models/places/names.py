@@ -140,7 +140,8 @@ def _candidates(text: str) -> Iterable[str]:
     yield text
     for start in (text, _HEAD.sub("", text)):
         stripped = _TAIL.sub("", start)
-        yield from (stripped, _NUMBERED.sub("", stripped), stripped.rstrip("0123456789"), _TAIL.sub("", _ASIDE.sub("", start)))
+        yield from (stripped, _NUMBERED.sub("", stripped), stripped.rstrip("0123456789"))
+        yield _TAIL.sub("", _ASIDE.sub("", start))
 
 
 def _marked(match: Match, exact: bool, vintage: Division | None) -> Match:
