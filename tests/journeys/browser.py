@@ -14,9 +14,14 @@ from typing import Any, Self, TypeVar
 import httpx
 from websockets.sync.client import connect
 
+from services.processes import die_with_parent
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SECONDS = 60.0
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-quic",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
 T = TypeVar("T")
 
 
@@ -26,7 +31,9 @@ class Browser:
     def __init__(self, profile: Path) -> None:
         assert CHROMIUM is not None
         command = [CHROMIUM, *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent
+        )
         port = waited(lambda: _port(profile))
         pages = waited(lambda: [one for one in _targets(port) if one["type"] == "page"])
         self._held = ExitStack()
@@ -42,7 +49,10 @@ class Browser:
     def __exit__(self, *_: object) -> None:
         self._held.close()
         self._process.terminate()
-        self._process.wait(20)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
 
     def tell(self, method: str, **parameters: Any) -> dict[str, Any]:
         """One command to its answer; entries of the browser's log on the way are kept as complaints."""
