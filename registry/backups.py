@@ -6,8 +6,12 @@ verified with `PRAGMA integrity_check` and only then given its name. PostgreSQL 
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -77,6 +81,43 @@ def ready_files(backup: Path) -> list[tuple[str, str, str]]:
         raise _bad(backup) from error
     finally:
         connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptModel:
+    """A registered model of a database: its folder below `models`, and the digests of what belongs in there."""
+
+    name: str
+    version: str
+    place: Path
+    digests: Mapping[str, str]
+
+
+def kept_models(backup: Path) -> list[KeptModel]:
+    """The models of a backup that were registered here; those that come with the program lie elsewhere.
+
+    Raises IntegrityError when the backup is damaged.
+    """
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(backup.resolve()))}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("select name, version, folder, digests from entries").fetchall()
+    except sqlite3.Error as error:
+        raise _bad(backup) from error
+    found = [(name, version, Path(folder).parts[-4:], digests) for name, version, folder, digests in rows]
+    return [
+        KeptModel(name, version, Path(*parts[1:]), json.loads(digests))
+        for name, version, parts, digests in found
+        if parts[:3] == ("models", name, version)
+    ]
+
+
+def settle_models(path: Path, models: Path) -> None:
+    """Let the registered models of a database be found in `models`, wherever they lay when it was copied."""
+    found = kept_models(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for one in found:
+            place = (str(models / one.place), one.name, one.version)
+            connection.execute("update entries set folder = ? where name = ? and version = ?", place)
 
 
 def _bad(path: Path) -> IntegrityError:

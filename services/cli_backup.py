@@ -14,7 +14,9 @@ Decisions
 - Checkpoints newer than the backup are never mixed with its own: they prove records that the restored database lacks.
   Everything that a restore replaces is moved to `<home>/replaced/<time>`, database and checkpoints together, where
   it can still be verified; the restored ledger records the restore and the last checkpoint that was set aside.
-- Models come with the program and are verified by digest, so they are not copied.
+- Models that come with the program are verified by digest and not copied. Registered ones and what was refused are
+  copied as objects are, before the database and after it; a restore holds every registered model against its digests
+  before it replaces anything, and tells the ones that are missing. What still arrives in quarantine is not copied.
 """
 
 from __future__ import annotations
@@ -29,10 +31,12 @@ from typing import Annotated
 import typer
 
 from models.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
-from registry.backups import back_up, copy, ready_files
+from registry.backups import back_up, copy, kept_models, ready_files, settle_models
 from registry.backups import restore as put_back
+from registry.canonical import digest
 from registry.checkpoints import read_history
 from registry.database import Database, sqlite_path
+from registry.evidence import read_evidence
 from registry.objects import digest_of
 from registry.signatures import PublicKey
 from services.cli_home import Home, installation, settings_for
@@ -43,6 +47,8 @@ DATABASE = "aichung.db"
 WORKFLOWS = "jobs.db"
 CHECKPOINTS = "checkpoints"
 OBJECTS = "objects"
+MODELS = "models"
+QUARANTINE = "quarantine"
 BESIDE = (CHECKPOINTS, "keys", "keys.json", "database.marker")
 STAMP = "%Y%m%dT%H%M%SZ"
 backup_app = typer.Typer()
@@ -66,9 +72,9 @@ def backup(
             _copy(settings.home / name, folder / name)
         if (settings.home / WORKFLOWS).is_file():
             copy(settings.home / WORKFLOWS, folder / WORKFLOWS)
-        _copy_objects(settings.objects, folder / OBJECTS)
+        _copy_bytes(settings, folder)
         draft = back_up(database, folder / f"{DATABASE}.draft")
-        _copy_objects(settings.objects, folder / OBJECTS)
+        _copy_bytes(settings, folder)
         os.replace(draft, folder / DATABASE)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -88,7 +94,7 @@ def restore(
     if not (source / DATABASE).is_file():
         raise NotFoundError(f"Không có bản sao lưu trong {source}.", f"There is no backup in {source}.")
     aside = settings.home / "replaced" / datetime.now(UTC).strftime(STAMP)
-    missing = _check_objects(source)
+    missing, lost = _check_objects(source), _check_models(source)
     with hold(settings.home):
         workflows = _draft_of(source / WORKFLOWS, settings.home)
         put_back(source / DATABASE, path, aside)
@@ -103,9 +109,12 @@ def restore(
         if (source / OBJECTS).is_dir():
             _put_aside(settings.objects, aside / OBJECTS)
             _copy_objects(source / OBJECTS, settings.objects)
+        _put_models(source, settings, path, aside)
         _record(home, aside)
     for file_id in missing:
         print(f"Thiếu nội dung của tệp {file_id} | The content of {file_id} is missing", file=sys.stderr)
+    for model in lost:
+        print(f"Thiếu tệp của mô hình {model} | The files of {model} are missing", file=sys.stderr)
     print(f"Đã phục hồi; bản cũ ở {aside} | Restored; what stood there is in {aside}", file=sys.stderr)
 
 
@@ -126,6 +135,36 @@ def _record(home: Path | None, aside: Path) -> None:
             here.note("platform.restore", {"set_aside": aside.name, "replaced_checkpoint": replaced})
     except UnavailableError as error:  # a database of an older schema takes no record before the next start migrates it
         print(f"Chưa ghi nhật ký: {error.note.vi} | Not recorded: {error.note.en}", file=sys.stderr)
+
+
+def _copy_bytes(settings: Settings, folder: Path) -> None:
+    """Copy what never changes once it lies there: objects, registered models, what was refused."""
+    _copy_objects(settings.objects, folder / OBJECTS)
+    _copy_files(settings.home / MODELS, folder / MODELS)
+    _copy_files(settings.home / QUARANTINE, folder / QUARANTINE, refused=True)
+
+
+def _put_models(source: Path, settings: Settings, path: Path, aside: Path) -> None:
+    """Put registered models and quarantine in their places, and their places into the restored database."""
+    for name in (MODELS, QUARANTINE):
+        if (source / name).is_dir():
+            _put_aside(settings.home / name, aside / name)
+            _copy_files(source / name, settings.home / name)
+    settle_models(path, settings.home.resolve() / MODELS)
+
+
+def _copy_files(source: Path, target: Path, *, refused: bool = False) -> None:
+    """Copy the files that are not there yet; of those in quarantine the refused ones, which nobody may write."""
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for path in source.rglob("*"):
+        copy = target / path.relative_to(source)
+        try:
+            if not path.is_file() or copy.exists() or (refused and path.stat().st_mode & 0o200):
+                continue
+            copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.copy2(path, copy)
+        except FileNotFoundError:  # a draft that was sent again, or was swept, meanwhile
+            copy.unlink(missing_ok=True)
 
 
 def _copy_objects(source: Path, target: Path) -> None:
@@ -158,6 +197,32 @@ def _check_objects(source: Path) -> list[str]:
             raise IntegrityError(
                 f"Nội dung của tệp {file_id} trong bản sao lưu đã bị thay đổi.",
                 f"The content of {file_id} in the backup was altered.",
+                code="backup-damaged",
+            )
+    return missing
+
+
+def _check_models(source: Path) -> list[str]:
+    """Hold registered models against their digests; those that a backup lacks.
+
+    Raises IntegrityError when a file was altered.
+    """
+    missing: list[str] = []
+    if not (source / MODELS).is_dir():  # a backup of an older version
+        return missing
+    for one in kept_models(source / DATABASE):
+        folder = source / MODELS / one.place
+        if not folder.is_dir():
+            missing.append(f"{one.name}@{one.version}")
+            continue
+        found = read_evidence(folder)
+        actual = {"artifact": found.artifact.digest, "card": digest(found.card), "evaluation": digest(found.evaluation)}
+        if found.bias is not None:
+            actual["bias_report"] = digest(found.bias)
+        if any(one.digests[name] != value for name, value in actual.items()):
+            raise IntegrityError(
+                f"Tệp của mô hình {one.name}@{one.version} trong bản sao lưu đã bị thay đổi.",
+                f"The files of {one.name}@{one.version} in the backup were altered.",
                 code="backup-damaged",
             )
     return missing

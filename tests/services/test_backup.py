@@ -10,23 +10,30 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from models.errors import IntegrityError
 from registry import backups
+from registry.approvals import Trust
 from registry.chain import new_chain_uid
 from registry.checkpoints import Checkpointer
 from registry.database import Database
+from registry.entries import Digests, Entry, Stage
+from registry.evidence import digests_of, read_evidence
 from registry.files import File, Files
 from registry.ledger import Ledger
 from registry.objects import Objects
 from registry.signatures import PublicKey, Signer
+from registry.sql_store import SqlStore
 from registry.storage import Storage
 from registry.verify import Report, verify_ledger
 from services import cli_backup
 from services.cli import main
+from tests.registry.making import flip, model_folder
 
 
 @pytest.fixture
@@ -189,6 +196,71 @@ def test_altered_bytes_end_a_restore_before_anything_moves_and_missing_ones_are_
     lies(tmp_path / "copy", file).unlink()
     cli_backup.restore(tmp_path / "copy", home)
     assert f"The content of {file.id} is missing" in capsys.readouterr().err
+
+
+def registered(home: Path, database: Database) -> Entry:
+    """A draft that somebody registered here, in a folder of its own below `models`."""
+    made = model_folder(home / "made")
+    folder = home.resolve() / "models" / "vi-segment" / "1.0.0" / "reg_0"
+    folder.parent.mkdir(parents=True)
+    made.rename(folder)
+    entry = Entry(
+        "vi-segment", "1.0.0", "text.segment/1", ("segment",), "platform", False, "T1", Stage.DRAFT,
+        Digests(*[""] * 7), str(folder), None, None, datetime.fromtimestamp(0, UTC),
+    )  # fmt: skip
+    return SqlStore(database, Trust((), ())).register(replace(entry, digests=digests_of(read_evidence(folder), entry)))
+
+
+def test_registered_models_and_what_was_refused_come_back_wherever_the_home_lies(
+    home: Path, tmp_path: Path, database: Database, checkpointer: Checkpointer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpointer.write()
+    copy = backups._copy
+
+    def slowly(source: Path, target: Path) -> None:
+        """A model is registered between the first copy of the files and the copy of the database."""
+        registered(home, database)
+        copy(source, target)
+
+    for name, mode in (("reg_refused", 0o400), ("reg_arriving", 0o600)):
+        (home / "quarantine" / name).mkdir(parents=True)
+        (home / "quarantine" / name / "upload").write_bytes(b"x")
+        (home / "quarantine" / name / "upload").chmod(mode)
+    with monkeypatch.context() as patch:
+        patch.setattr(backups, "_copy", slowly)
+        cli_backup.backup(tmp_path / "copy", home)
+    database.close()
+
+    elsewhere = tmp_path / "elsewhere"
+    cli_backup.restore(tmp_path / "copy", elsewhere)
+    restored = Database.open(f"sqlite:///{elsewhere / 'aichung.db'}")
+    entry = SqlStore(restored, Trust((), ())).entry("vi-segment", "1.0.0")
+    restored.close()
+    assert Path(entry.folder) == elsewhere.resolve() / "models" / "vi-segment" / "1.0.0" / "reg_0"
+    assert entry.reason is None
+    assert read_evidence(Path(entry.folder)).artifact.digest == entry.digests.artifact
+    assert [path.name for path in (elsewhere / "quarantine").iterdir()] == ["reg_refused"]
+    assert (elsewhere / "quarantine" / "reg_refused" / "upload").stat().st_mode & 0o777 == 0o400
+
+
+def test_an_altered_model_ends_a_restore_before_anything_moves_and_a_missing_one_is_told(
+    home: Path, tmp_path: Path, database: Database, checkpointer: Checkpointer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpointer.write()
+    entry = registered(home, database)
+    cli_backup.backup(tmp_path / "copy", home)
+    database.close()
+    kept = tmp_path / "copy" / "models" / "vi-segment" / "1.0.0" / "reg_0"
+    flip(kept / "artifact" / "weights.json")
+    with pytest.raises(IntegrityError):
+        cli_backup.restore(tmp_path / "copy", home)
+    assert not (home / "replaced").exists()
+    shutil.rmtree(kept)
+    cli_backup.restore(tmp_path / "copy", home)
+    assert "The files of vi-segment@1.0.0 are missing" in capsys.readouterr().err
+    (aside,) = (home / "replaced").iterdir()
+    assert (aside / "models" / "vi-segment" / "1.0.0" / "reg_0" / "card.json").is_file()
+    assert entry.reason is None
 
 
 def workflows(folder: Path) -> list[str]:
