@@ -19,7 +19,9 @@ import json
 import sys
 import time
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,22 @@ MANIFEST, ENVELOPE = "manifest.json", "manifest.dsse.json"
 MANIFEST_TYPE, CHECKPOINT_TYPE = "application/vnd.aichung.evidence+json", "application/vnd.aichung.checkpoint+json"
 STATEMENT_TYPE = "application/vnd.in-toto+json"
 MAX_BYTES, MAX_FILES = 256 << 20, 5_000
+UNREADABLE = (ValueError, KeyError, TypeError, IndexError, StopIteration, AttributeError, RecursionError)
 
 
 class Bad(Exception):
     """Something does not hold; the text is Vietnamese | English."""
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Say of everything bad inside in which file or member it is. Raises Bad."""
+    try:
+        yield
+    except Bad as bad:
+        raise Bad(f"{name}: {bad}") from bad
+    except UNREADABLE as error:
+        raise Bad(f"{name}: không đọc được | unreadable ({type(error).__name__})") from error
 
 
 # --- signatures ---------------------------------------------------------------------------------------------
@@ -252,34 +266,48 @@ def read_files(path: Path) -> dict[str, bytes]:
 
 
 def check_bundle(files: Mapping[str, bytes], anchor: str | None = None) -> list[str]:
-    """What was found to hold, as lines; `anchor` is the id of the key that must have signed. Raises Bad."""
-    manifest = json.loads(files[MANIFEST])
-    if manifest["format"] != FORMAT:
-        raise Bad("không phải gói chứng cứ | not an evidence bundle")
+    """What was found to hold, as lines; `anchor` is the id of the key that must have signed.
+
+    Raises Bad, naming the file or the person that does not hold.
+    """
+    with naming(MANIFEST):
+        manifest = json.loads(files[MANIFEST])
+        if manifest["format"] != FORMAT:
+            raise Bad("không phải gói chứng cứ | not an evidence bundle")
+        rows = [(key_id, row["use"], row["file"]) for key_id, row in manifest["keys"].items()]
     keys: dict[str, dict[str, Key]] = {use: {} for use in ("evidence", "checkpoint", "bootstrap", "review", "person")}
-    for key_id, row in manifest["keys"].items():
-        keys[row["use"]][key_id] = Key(files[row["file"]].decode())
-        if keys[row["use"]][key_id].id != key_id:
-            raise Bad(f"{row['file']}: khóa khác | another key")
-    payload, signer = opened(files[ENVELOPE].decode(), MANIFEST_TYPE, keys["evidence"])
-    if payload != files[MANIFEST] or (anchor is not None and signer != anchor):
-        raise Bad("bản kê không do khóa ấy ký | the manifest is not signed by that key")
+    for key_id, use, name in rows:
+        with naming(name):
+            keys[use][key_id] = Key(files[name].decode())
+            if keys[use][key_id].id != key_id:
+                raise Bad("khóa khác | another key")
+    with naming(ENVELOPE):
+        payload, signer = opened(files[ENVELOPE].decode(), MANIFEST_TYPE, keys["evidence"])
+        if anchor is not None and signer != anchor:
+            raise Bad("không do khóa đã cho ký | not signed by the key that was given")
+    if payload != files[MANIFEST]:
+        raise Bad(f"{MANIFEST}: khác bản đã ký | differs from what was signed")
+    return _lines(files, manifest, keys, signer)
+
+
+def _lines(files: Mapping[str, bytes], manifest: Mapping[str, Any], keys: Any, signer: str) -> list[str]:
+    """Everything that a manifest, whose signature holds, says of the other files."""
     _check_files(files, manifest["files"])
     for name, digest in manifest["digests"].items():
-        if "sha256:" + hashlib.sha256(files[f"subjects/{name}.json"]).hexdigest() != digest:
-            raise Bad(f"{name}: mã băm khác | another digest")
+        if "sha256:" + hashlib.sha256(files.get(f"subjects/{name}.json", b"")).hexdigest() != digest:
+            raise Bad(f"subjects/{name}.json: mã băm khác | another digest")
     lines = [f"✓ {len(manifest['files'])} tệp, {len(manifest['digests'])} mã băm | files, digests"]
     lines += _check_approval(files, manifest, keys)
     for name in sorted(name for name in files if name.startswith("proofs/")):
-        record = check_proof(json.loads(files[name]), keys["checkpoint"])
-        lines.append(f"✓ {record['ts']} {record['event']} ({record['chain_uid']}:{record['seq']})")
+        with naming(name):
+            lines.append(_told(check_proof(json.loads(files[name]), keys["checkpoint"])))
     lines += [f"… {place}: chưa có điểm kiểm | no checkpoint yet" for place in manifest["pending"]]
     return [f"{manifest['model']['name']}@{manifest['model']['version']}", f"khóa | key {signer}", *lines]
 
 
 def _check_files(files: Mapping[str, bytes], listed: Mapping[str, Mapping[str, Any]]) -> None:
-    if set(files) != {MANIFEST, ENVELOPE, *listed}:
-        raise Bad("tệp thừa hoặc thiếu so với bản kê | files differ from the manifest")
+    if differing := sorted(set(files) ^ {MANIFEST, ENVELOPE, *listed}):
+        raise Bad(f"{', '.join(differing)}: thừa hoặc thiếu so với bản kê | more or less than the manifest lists")
     for name, row in listed.items():
         if hashlib.sha256(files[name]).hexdigest() != row["sha256"]:
             raise Bad(f"{name}: đã bị thay đổi | altered")
@@ -290,20 +318,29 @@ def _check_approval(files: Mapping[str, bytes], manifest: Mapping[str, Any], key
     name = manifest["approval"]
     if name is None:
         return ["✗ chưa có phê duyệt | no approval: this version answers nobody"]
-    stated = _statement(files[name], {**keys["bootstrap"], **keys["review"]}, manifest)
-    lines = [
-        f"✓ {stated['kind']} {stated['id']}: {', '.join(stated['tiers'])}, "
-        f"{_day(stated['valid_from'])} – {_day(stated['valid_until'])}"
-    ]
+    with naming(name):
+        stated = _statement(files[name], {**keys["bootstrap"], **keys["review"]}, manifest)
+        span = f"{_day(stated['valid_from'])} – {_day(stated['valid_until'])}"
+    lines, signed = [f"✓ {stated['kind']} {stated['id']}: {', '.join(stated['tiers'])}, {span}"], set[str]()
     for row in stated.get("statements", ()):
-        text = files[f"statements/{row['sha256'].removeprefix('sha256:')}.json"]
-        if "sha256:" + hashlib.sha256(text).hexdigest() != row["sha256"]:
-            raise Bad("văn bản của người thẩm định khác | another statement of a reviewer")
-        said = _statement(text, {row["key_id"]: keys["person"][row["key_id"]]}, manifest)
-        if (said["person"], said["role"], said["decision"]) != (row["person"], row["role"], "approve"):
-            raise Bad("văn bản của người khác | another person's statement")
+        text = f"statements/{row['sha256'].removeprefix('sha256:')}.json"
+        with naming(f"{text} ({row['role']} {row['person']})"):
+            said = _person(files[text], row, manifest, keys["person"])
+            if said["person"] in signed:
+                raise Bad("một người ký hai lần | one person signed twice")
+        signed.add(said["person"])
         lines.append(f"✓ {said['role']} {said['person']} ({said['custody']})")
     return lines
+
+
+def _person(text: bytes, row: Mapping[str, Any], manifest: Mapping[str, Any], keys: Mapping[str, Key]) -> Any:
+    """What a person's statement says, held against the approval's row about it."""
+    if "sha256:" + hashlib.sha256(text).hexdigest() != row["sha256"]:
+        raise Bad("văn bản khác | another statement")
+    said = _statement(text, {row["key_id"]: keys[row["key_id"]]}, manifest)
+    if (said["person"], said["role"], said["decision"]) != (row["person"], row["role"], "approve"):
+        raise Bad(f"văn bản của người khác | another person's statement: {said['role']} {said['person']}")
+    return said
 
 
 def _statement(text: bytes, keys: Mapping[str, Key], manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -311,9 +348,13 @@ def _statement(text: bytes, keys: Mapping[str, Key], manifest: Mapping[str, Any]
     statement = json.loads(opened(text.decode(), STATEMENT_TYPE, keys)[0])
     subjects = {entry["name"]: "sha256:" + entry["digest"]["sha256"] for entry in statement["subject"]}
     stated: dict[str, Any] = statement["predicate"]
-    if subjects != manifest["digests"] or stated["model"] != manifest["model"]:
-        raise Bad("văn bản đã ký nói về thứ khác | the signed statement is about something else")
-    return stated
+    if (subjects, stated["model"]) == (manifest["digests"], manifest["model"]):
+        return stated
+    raise Bad("văn bản đã ký nói về thứ khác | the signed statement is about something else")
+
+
+def _told(record: Mapping[str, Any]) -> str:
+    return f"✓ {record['ts']} {record['event']} ({record['chain_uid']}:{record['seq']})"
 
 
 def _day(seconds: int) -> str:
@@ -342,15 +383,11 @@ def main(arguments: list[str] | None = None) -> int:
             key = given or Key(proof["public_key"])
             if anchor not in (None, key.id):
                 raise Bad("khóa khác | another key")
-            record = check_proof(proof, {key.id: key})
-            lines = [
-                f"khóa | key {key.id}",
-                f"✓ {record['ts']} {record['event']} ({record['chain_uid']}:{record['seq']})",
-            ]
+            lines = [f"khóa | key {key.id}", _told(check_proof(proof, {key.id: key}))]
     except Bad as bad:
         write(f"✗ KHÔNG NGUYÊN VẸN | NOT INTACT: {bad}\n")
         return 1
-    except (OSError, ValueError, KeyError, TypeError, IndexError, StopIteration, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, *UNREADABLE) as error:
         write(f"✗ KHÔNG NGUYÊN VẸN | NOT INTACT: không đọc được | unreadable ({type(error).__name__})\n")
         return 1 if asked.file.exists() else 2
     write("\n".join(lines) + "\n")
