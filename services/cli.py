@@ -17,7 +17,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from models.errors import PlatformError
+from models.errors import InvalidInputError, PlatformError
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "serve": ("services.cli_serve:app", "Chạy nền tảng | Run the platform"),
@@ -74,6 +74,10 @@ def main() -> None:
         print(f"✗ {error.note.vi}", file=sys.stderr)
         if error.note.en != error.note.vi:
             print(f"  {error.note.en}", file=sys.stderr)
+        for fault in error.faults if isinstance(error, InvalidInputError) else ():
+            if fault.vi != error.note.vi:
+                words = " | ".join(dict.fromkeys((fault.vi, fault.en)))
+                print(f"  · {fault.pointer or '/'}: {words}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
