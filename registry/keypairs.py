@@ -40,7 +40,7 @@ _SHA256: Final = SHA256()
 _PSS: Final = padding.PSS(padding.MGF1(_SHA256), SALT_BYTES)
 _ECDSA: Final = ec.ECDSA(_SHA256)
 _ECDSA_SIGN: Final = ec.ECDSA(_SHA256, deterministic_signing=True)
-_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+CERTIFICATE: Final = "-----BEGIN CERTIFICATE-----"
 
 _NEW: Final[Mapping[Algorithm, Callable[[], Private]]] = {
     "ed25519": Ed25519PrivateKey.generate,
@@ -76,7 +76,7 @@ class PublicKey:
         Raises IntegrityError (`key-unusable`).
         """
         try:
-            if text.lstrip().startswith(_CERTIFICATE):
+            if text.lstrip().startswith(CERTIFICATE.encode()):
                 return cls(x509.load_pem_x509_certificate(text).public_key())
             return cls(serialization.load_pem_public_key(text))
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:

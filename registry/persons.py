@@ -6,6 +6,9 @@ it keeps under `keys/persons/<subject>.key` (mode 0600), and the statement itsel
 
 Decision: a key belongs to one person for ever. The same key brought by a second person is refused, so that two
 statements under one key can never pass as two persons; a revoked key still verifies what it signed before.
+
+Decision: a certificate is judged (path to `keys/anchors`, time, revocation) when it is registered and again at every
+signature; its whole chain is kept beside each statement, so that it can be judged later as it was then.
 """
 
 from __future__ import annotations
@@ -21,10 +24,12 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection, Row, insert, select, update
 
 from models.errors import ConflictError, IntegrityError, InvalidInputError, NotFoundError
+from registry.certificates import Anchors
 from registry.database import Database
-from registry.keypairs import PublicKey
+from registry.keypairs import CERTIFICATE, PublicKey
 from registry.rules import Actor
 from registry.signatures import Signer
+from registry.statements import Paper
 from registry.tables import signing_keys
 
 Custody = Literal["person", "platform"]
@@ -49,16 +54,18 @@ class Persons:
     """The persons' keys of one installation. Safe for threads and for many processes."""
 
     def __init__(self, database: Database, folder: Path, clock: Callable[[], float] = time.time) -> None:
-        """`folder` keeps the keys that the platform holds for persons."""
+        """`folder` keeps the keys that the platform holds for persons; `anchors` beside it the trusted authorities."""
         self._database = database
         self._folder = folder
+        self._anchors = folder.with_name("anchors")
         self._clock = clock
 
     def register(self, actor: Actor, pem: str) -> SigningKey:
-        """Take in a key of the person's own: a public key or a certificate in PEM.
+        """Take in a key of the person's own: a public key or a certificate (with its chain) in PEM.
 
-        Raises InvalidInputError for a text that holds no usable key or for a system, ConflictError when it is known
-        already or the person has too many.
+        Raises InvalidInputError for a text that holds no usable key, a certificate that is not trusted
+        (`certificate-untrusted`, `certificate-revoked`) or a system, ConflictError when it is known or there are too
+        many.
         """
         if actor.kind != "person":
             raise InvalidInputError.at(
@@ -66,6 +73,7 @@ class Persons:
             )
         try:
             key = PublicKey.parse(pem.encode())
+            self._judge(pem)
         except IntegrityError as error:
             raise InvalidInputError.at("/public_key", error.note.vi, error.note.en, code=error.word) from error
         with self._database.write() as connection:
@@ -116,6 +124,21 @@ class Persons:
                     code="key-unusable",
                 )  # fmt: skip
         return signer
+
+    def vouched(self, paper: Paper) -> Paper:
+        """The same paper, when the certificate that it was signed under, if any, is in force now.
+
+        Raises InvalidInputError (`certificate-untrusted`, `certificate-revoked`).
+        """
+        try:
+            self._judge(paper.public_key)
+        except IntegrityError as error:
+            raise InvalidInputError.at("/statement", error.note.vi, error.note.en, code=error.word) from error
+        return paper
+
+    def _judge(self, pem: str) -> None:
+        if pem.lstrip().startswith(CERTIFICATE):
+            Anchors.load(self._anchors).holder(pem.encode(), self._clock())
 
     def _insert(self, connection: Connection, subject: str, key: PublicKey, pem: str, custody: Custody) -> SigningKey:
         made = SigningKey(key.key_id, subject, key.algorithm, pem, custody, self._now(), None)

@@ -308,7 +308,7 @@ class Reviews:
             number = round_of(connection, entry)
         own = self._persons.own(actor.subject)
         if own:
-            return check_signed(actor, entry, decision, number, statement, own, self._clock())
+            return self._persons.vouched(check_signed(actor, entry, decision, number, statement, own, self._clock()))
         if statement is not None:
             raise InvalidInputError.at(
                 "/statement", "Chưa đăng ký khóa ký nào của mình.", "No signing key of your own is registered."
