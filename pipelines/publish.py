@@ -21,7 +21,7 @@ import yaml
 
 from models.artifact import Artifact
 from models.errors import Fault, InvalidInputError, NotFoundError
-from pipelines.bias.document import card_value, require_report
+from pipelines.bias.filing import bias_field
 from pipelines.provenance import ROOT
 from pipelines.recipes import Trained
 from registry.canonical import digest, read_document
@@ -138,7 +138,7 @@ def _write(
     }  # fmt: skip
     document = assemble(human_part(artifact.name, cards), facts, evaluation, evaluation["datasets"], artifact)
     if (folder / BIAS).exists():
-        document["fairness"]["bias_report"] = _bias_field(folder, artifact)
+        document["fairness"]["bias_report"] = bias_field(read_document(folder / BIAS), artifact, "auto")
     tier = str(value_of(document, "classification.control_tier"))
     findings = lint(document, tier, artifact_digest=artifact.digest, others=_others(shelf, artifact.name))
     faults = [Fault("/" + f.field.replace(".", "/"), f.vi, f.en) for f in findings if f.blocking]
@@ -155,17 +155,6 @@ def _write(
     draft.replace(folder / CARD)
     remarks = tuple(f"{finding.field}: {finding.vi}" for finding in findings)
     return Card(artifact.name, document, digest(document), tier, remarks)
-
-
-def _bias_field(folder: Path, artifact: Artifact) -> dict[str, Any]:
-    """What the card says of the report beside it. Raises IntegrityError for a report of another artefact."""
-    report = read_document(folder / BIAS)
-    require_report(report, artifact)
-    run = report["run"]
-    return {
-        "value": card_value(report), "source": "auto", "by": f"aichung bias {artifact.name}", "at": run["at"],
-        "evidence": [digest(report)],
-    }  # fmt: skip
 
 
 def _others(shelf: Path, name: str) -> list[dict[str, Any]]:

@@ -189,11 +189,11 @@ def _check_objects(source: Path) -> list[str]:
     missing: list[str] = []
     if not (source / OBJECTS).is_dir():  # a backup of an older version
         return missing
-    for file_id, name, digest in ready_files(source / DATABASE):
+    for file_id, name, wanted in ready_files(source / DATABASE):
         path = source / OBJECTS / name[:2] / name
         if not path.is_file():
             missing.append(file_id)
-        elif digest_of(path) != digest:
+        elif digest_of(path) != wanted:
             raise IntegrityError(
                 f"Nội dung của tệp {file_id} trong bản sao lưu đã bị thay đổi.",
                 f"The content of {file_id} in the backup was altered.",

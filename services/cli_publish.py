@@ -1,7 +1,9 @@
 """`aichung card check` and `aichung publish`: the verdict on a laptop, and the same model sent to the platform.
 
 Decision: `--dry-run` runs the platform's own steps here (`pipelines.registration`), behind the same fence: what is
-refused there is refused here, with the same words, before anybody waits for an upload.
+refused there is refused here, with the same words, before anybody waits for an upload. `--out F` keeps the sealed
+artefact, byte for byte the one that the platform will make, so that `aichung bias NAME --folder F --cases C` can test
+it and `aichung publish … --bias F/bias.json` file the report with it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from models.errors import InvalidInputError
+from models.errors import ConflictError, InvalidInputError
 from pipelines.datasets import load_catalogue
 from pipelines.registration.examining import Asked, check, examine
 from pipelines.registration.sandbox import Sandbox
@@ -50,6 +52,10 @@ def publish(
     artifact: Annotated[Path | None, typer.Argument(help="Tệp hoặc gói mô hình | A model file or archive")] = None,
     model_uri: Annotated[str | None, typer.Option(help="models:/… hoặc runs:/… trong MLflow | In MLflow")] = None,
     version: Annotated[str | None, typer.Option(help="Phiên bản | Version, e.g. 1.0.0")] = None,
+    bias: Annotated[Path | None, typer.Option(help="bias.json của chính mô hình này | Of these very bytes")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Với --dry-run: giữ lại artifact/, card.json | Keep what was made")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Chỉ kiểm tra tại máy này | Only check here")] = False,
     url: Url = "",
     key: KeyText = "",
@@ -62,10 +68,10 @@ def publish(
         if artifact is None:
             vi, en = "--dry-run cần tệp mô hình.", "--dry-run needs the model's file."
             raise InvalidInputError(vi, en)
-        _tell(dry(name, artifact, card, version), as_json)
+        _tell(dry(name, artifact, card, version, bias=bias, out=out), as_json)
         return
     with connect(url, key, as_, home) as ai:
-        draft = ai.register(name, artifact, card=card, model_uri=model_uri, version=version)
+        draft = ai.register(name, artifact, card=card, model_uri=model_uri, version=version, bias=bias)
     if as_json:
         show_json(draft)
         return
@@ -73,18 +79,34 @@ def publish(
     _tell(draft["report"], as_json=False)
 
 
-def dry(name: str, artifact: Path, card: Path, version: str | None = None) -> Mapping[str, Any]:
-    """The platform's report on a model, made here. Raises InvalidInputError for what the platform would refuse."""
+def dry(
+    name: str, artifact: Path, card: Path, version: str | None = None, *, bias: Path | None = None,
+    out: Path | None = None,
+) -> Mapping[str, Any]:  # fmt: skip
+    """The platform's report on a model, made here; `out` keeps the artefact, whose bias report can then be made.
+
+    Raises InvalidInputError for what the platform would refuse, ConflictError for a folder that exists.
+    """
+    if out is not None and out.exists():
+        raise ConflictError(f"{out} đã tồn tại.", f"{out} exists already.")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "card").write_bytes(_content(card))
+        if bias is not None:
+            (folder / "bias").write_bytes(_content(bias))
         try:
             shutil.copyfile(artifact, folder / "upload")
         except OSError as error:
             raise InvalidInputError(f"Không đọc được {artifact}.", f"{artifact} cannot be read.") from error
         at = datetime.now(UTC).isoformat()
         asked = Asked(name, "aichung publish --dry-run", at, "—", version, sources=load_catalogue())
-        return examine(Sandbox(), folder, "upload", artifact.name, "card", asked).report
+        tested = None if bias is None else "bias"
+        report = examine(Sandbox(), folder, "upload", artifact.name, "card", asked, tested).report
+        for made in ("upload", "card", "bias") if out is not None else ():
+            (folder / made).unlink(missing_ok=True)
+        if out is not None:
+            shutil.copytree(folder, out)
+        return report
 
 
 def _content(file: Path) -> bytes:

@@ -54,9 +54,11 @@ class ModelMethods:
 
     def register(
         self, name: str, artifact: str | Path | None = None, *, card: Card, model_uri: str | None = None,
-        version: str | None = None,
+        version: str | None = None, bias: Card | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Register a model file or archive, or a model of the tracking server; the draft with its report.
+
+        `bias` is the bias.json that `aichung bias` made for these very bytes.
 
         Raises InvalidInputError when it is refused, with the reason, or when there is no such file.
         """
@@ -65,11 +67,12 @@ class ModelMethods:
             vi, en = "Cần đúng một trong artifact và model_uri.", "Exactly one of artifact and model_uri is needed."
             raise InvalidInputError.at("/artifact", vi, en)
         if artifact is None:
-            body = {"model_uri": model_uri, "card": card_of(card), **({"version": version} if version else {})}
+            more = {**({"version": version} if version else {}), **({} if bias is None else {"bias": card_of(bias)})}
+            body = {"model_uri": model_uri, "card": card_of(card), **more}
             return object_of(self._line.send("POST", path, json=body, headers=headers, repeatable=True))
         place = Path(artifact)
-        content = _read(card) if isinstance(card, str | Path) else json.dumps(dict(card), default=str).encode()
-        form = {"artifact": (place.name, _read(place), "application/octet-stream"), "card": ("card", content)}
+        form = {"artifact": (place.name, _read(place), "application/octet-stream"), "card": ("card", _content(card))}
+        form |= {} if bias is None else {"bias": ("bias.json", _content(bias))}
         data = {"version": version} if version else {}
         return object_of(self._line.send("POST", path, files=form, data=data, headers=headers, repeatable=True))
 
@@ -187,6 +190,10 @@ class ModelMethods:
 def card_of(card: Card) -> dict[str, Any]:
     """A card as a document; a file may be JSON or YAML. Raises InvalidInputError."""
     return dict(card) if isinstance(card, Mapping) else read_card(_read(card))
+
+
+def _content(card: Card) -> bytes:
+    return _read(card) if isinstance(card, str | Path) else json.dumps(dict(card), default=str).encode()
 
 
 def _read(place: str | Path) -> bytes:

@@ -2,7 +2,7 @@
 
 Decision: the platform and a laptop (`aichung publish --dry-run`, `aichung card check`) run this one function, so they
 cannot differ in what they refuse; only names, times and measurements do. It writes into one folder, which becomes the
-version's own: `artifact/`, `evaluation.json`, `card.json`.
+version's own: `artifact/`, `evaluation.json`, `card.json`, and `bias.json` when a report came with it.
 
 Decision: blanks, boilerplate, personal data and fields without their form are refused at once. A gap (a required field
 that nobody wrote, a figure without its evidence) is named, and the model becomes a draft that cannot be submitted yet.
@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from models.artifact import NAME, VERSION, Artifact, seal
 from models.errors import Fault, InvalidInputError
+from pipelines.bias.filing import bias_field, read_report
 from pipelines.datasets import Source
 from pipelines.registration.filling import FILLED_HERE, Known, fill
 from pipelines.registration.sandbox import Inspected, Sandbox
@@ -25,7 +26,7 @@ from registry import cards
 from registry.card_fields import BY_PATH, FIELDS, SECTIONS
 from registry.card_lint import Finding
 from registry.card_values import GAPS, field_of, is_gap
-from registry.evidence import ARTIFACT, CARD, EVALUATION
+from registry.evidence import ARTIFACT, BIAS, CARD, EVALUATION
 
 REFUSING: Final = frozenset({"blank", "boilerplate", "shape", "personal", "artifact"})
 UNLICENSED: Final = "NOASSERTION"
@@ -58,8 +59,13 @@ class Examined:
     report: Mapping[str, Any]
 
 
-def examine(sandbox: Sandbox, folder: Path, upload: str, sent_as: str, card: str | None, asked: Asked) -> Examined:
-    """Bring `folder/upload` with the card `folder/card` to a verdict. Raises InvalidInputError for a refusal."""
+def examine(
+    sandbox: Sandbox, folder: Path, upload: str, sent_as: str, card: str | None, asked: Asked, bias: str | None = None
+) -> Examined:  # fmt: skip
+    """Bring `folder/upload` to a verdict, with the card `folder/card` and the bias report `folder/bias`, if any.
+
+    Raises InvalidInputError for a refusal.
+    """
     found = sandbox.look_into(folder, upload, sent_as, card, folder / ARTIFACT)
     check(found.card, asked.others)  # what people wrote is judged before anything is run
     artifact = _sealed(found, folder, asked)
@@ -72,6 +78,10 @@ def examine(sandbox: Sandbox, folder: Path, upload: str, sent_as: str, card: str
     )  # fmt: skip
     document = fill(found.card, known)
     tier = str(cards.value_of(document, "classification.control_tier"))
+    if bias is not None:
+        tested = read_report((folder / bias).read_bytes(), artifact, tier)
+        document["fairness"]["bias_report"] = bias_field(tested, artifact, "inherited")
+        _write(folder / BIAS, tested)
     findings = cards.lint(document, tier, artifact_digest=artifact.digest, others=asked.others)
     refuse(findings, artifact.name, tier)
     _write(folder / EVALUATION, evaluation)

@@ -9,7 +9,10 @@ import httpx
 import pytest
 import yaml
 
+from pipelines.bias.margins import VERSION
+from registry.canonical import digest
 from tests.pipelines.registration.samples import ROOT, graph, layers, malicious, scikit, zipped
+from tests.services.wire import test_bias_routes
 from tests.services.wire.small import Place
 
 VERSIONS = "/v1/registry/models/{}/versions"
@@ -140,3 +143,57 @@ def test_the_same_key_registers_once(place: Place):
 def test_a_form_without_its_parts_is_refused(place: Place):
     answer = form(place, "thieu", {"card": ("c", b"{}")})
     assert (answer.status_code, answer.json()["code"]) == (422, "missing-field")
+
+
+def tested(draft: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A bias report about a draft's bytes."""
+    about = {
+        "name": draft["name"], "version": draft["version"], "kind": draft["kind"],
+        "artifact_digest": draft["digests"]["artifact"],
+    }  # fmt: skip
+    return {**test_bias_routes.report(), "model": about, "margins": VERSION, "tier": draft["tier"], **changes}
+
+
+def send_tested(place: Place, draft: dict[str, Any], report: dict[str, Any], data: bytes) -> httpx.Response:
+    files = {
+        "artifact": ("model.onnx", data),
+        "card": ("card.json", json.dumps(card(draft["name"], version=draft["version"])).encode()),
+        "bias": ("bias.json", json.dumps(report).encode()),
+    }
+    return form(place, draft["name"], files)
+
+
+def test_a_bias_report_of_these_bytes_is_filed_with_the_draft_and_named_by_its_card(place: Place):
+    first = send(place, "co-bao-cao", "model.onnx", graph()).json()
+    report = tested(first)
+    answer = send_tested(place, first, report, graph())
+    assert answer.status_code == 201, answer.text
+    filed = answer.json()
+    assert filed["digests"]["artifact"] == first["digests"]["artifact"]
+    assert filed["digests"]["bias_report"] == digest(report)
+    assert filed["digests"]["card"] != first["digests"]["card"]
+    path = VERSIONS.format("co-bao-cao") + "/1.0.0"
+    shown = place.get(path + "/card", key="engineer").json()["fairness"]["bias_report"]
+    assert (shown["source"], shown["value"]["verdict_by_axis"]) == ("inherited", {"province": "FAIL"})
+    assert shown["evidence"] == [digest(report)]
+    assert place.get(path + "/bias-report", key="engineer").json()["report"] == report
+    again = send(place, "co-bao-cao", "model.onnx", graph(), card("co-bao-cao", version="1.0.0")).json()
+    assert again["digests"]["card"] != filed["digests"]["card"]
+    assert place.get(path + "/bias-report", key="engineer").json()["report"] is None
+
+
+def test_a_bias_report_about_other_bytes_is_refused_and_the_draft_stays(place: Place):
+    first = send(place, "bao-cao-khac", "model.onnx", graph()).json()
+    for report, data, word in (
+        (tested(first), graph(out=4), "evidence-mismatch"),
+        (tested(first, verdict="PASS"), graph(), "wrong-document"),
+        (tested(first, margins="margins/0"), graph(), "bias-margins"),
+    ):
+        answer = send_tested(place, first, report, data)
+        assert (answer.status_code, answer.json()["code"]) == (422, word)
+        assert answer.json()["errors"][0]["pointer"] == "/bias"
+    kept = place.get(VERSIONS.format("bao-cao-khac") + "/1.0.0", key="engineer").json()
+    assert kept["digests"] == first["digests"]
+    attempt = place.get("/v1/registry/registrations", key="engineer").json()["data"][0]
+    lies = sorted((place.house.settings.home / "quarantine" / attempt["id"]).iterdir())
+    assert [path.name for path in lies] == ["bias", "card", "upload"]
