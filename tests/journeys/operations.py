@@ -14,14 +14,16 @@ METHODS = ("get", "post", "put", "patch", "delete")
 ALLOWED = {
     None: "ministry", "predict": "ministry", "keys:manage": "admin", "tenants:manage": "admin",
     "metrics:read": "operator",
-    "models:suspend": "operator", "models:read": "reviewer", "audit:read": "inspector", "usage:read": "ministry",
+    "models:suspend": "operator", "models:read": "reviewer", "models:register": "engineer", "models:review": "reviewer",
+    "models:release": "operator", "audit:read": "inspector", "usage:read": "ministry",
     "kpis:read": "owner", "tracking:use": "engineer", "files:read": "province", "files:write": "province",
     "jobs:read": "province", "jobs:write": "province", "webhooks:manage": "operator",
 }  # fmt: skip
 """A key of the evaluation installation for each scope that an endpoint may ask for."""
 
 LACKING = {"keys:manage": "ministry", "tenants:manage": "inspector", "metrics:read": "ministry",
-           "models:suspend": "ministry", "kpis:read": "ministry", "tracking:use": "ministry",
+           "models:suspend": "ministry", "models:register": "ministry", "models:review": "ministry",
+           "models:release": "ministry", "kpis:read": "ministry", "tracking:use": "ministry",
            "webhooks:manage": "ministry"}  # fmt: skip
 """A key that lacks the scope; the administrator's lacks all the others."""
 

@@ -72,7 +72,8 @@ def test_every_answer_that_needs_no_body_is_what_the_description_says(platform: 
         for place, value in known.items():
             url = url.replace(place, value)
         answer = operation.allowed(platform).get(url.replace("{seq}", "nlp-khong-co:1"))
-        assert answer.status_code in (200, 404), f"{operation}: {answer.text[:200]}"
+        first = operation.path.endswith("/diff") and answer.status_code == 422  # nothing was approved before it
+        assert first or answer.status_code in (200, 404), f"{operation}: {answer.text[:200]}"
         validate(document, operation.path, "GET", answer)
 
 
