@@ -76,7 +76,9 @@ def endpoints_by_family(house: House, family: Family) -> dict[str, list[Endpoint
         CatalogRoutes(house.handles, house.telemetry, house.clock).endpoints(),
         ModelRoutes(house.handles, house.clock).endpoints(),
         ReleaseRoutes(house.releases, house.handles, house.clock).endpoints(),
-        ReviewRoutes(house.reviews, house.releases, house.persons, house.handles, house.clock).endpoints(),
+        ReviewRoutes(
+            house.reviews, house.releases, house.persons, house.handles, house.idempotency, house.clock
+        ).endpoints(),
         BiasRoutes(house.handles).endpoints(),
         EvidenceRoutes(house.handles, house.reviews, packets).endpoints(),
         open_registration(house).endpoints(),

@@ -27,6 +27,8 @@ from registry.trials import GUARD_NOTES, NEXT_GUARDS
 from services.actors import actor_of, oversees
 from services.endpoints import Call, Endpoint, Parameter, Reply
 from services.handles import Handles
+from services.idempotency import Idempotency
+from services.repeats import once
 from services.roles import MODELS_READ, MODELS_REGISTER, MODELS_REVIEW
 from services.versions import named
 
@@ -94,19 +96,22 @@ class ReviewRoutes:
     """The endpoints and the parts they need."""
 
     def __init__(
-        self, reviews: Reviews, releases: Releases, persons: Persons, handles: Handles, clock: Callable[[], float]
-    ) -> None:
+        self, reviews: Reviews, releases: Releases, persons: Persons, handles: Handles, idempotency: Idempotency,
+        clock: Callable[[], float],
+    ) -> None:  # fmt: skip
         """Keep the parts."""
         self._reviews = reviews
         self._releases = releases
         self._persons = persons
         self._handles = handles
+        self._idempotency = idempotency
         self._clock = clock
 
     def endpoints(self) -> list[Endpoint]:
         """The rows for the table of endpoints."""
         read: dict[str, Any] = {"method": "GET", "tag": "models", "scope": MODELS_READ, "response": dict[str, Any]}
         write: dict[str, Any] = {"method": "POST", "tag": "models", "response": dict[str, Any], "refusals": (404, 409)}
+        create, kept = {**write, "status": 201, "creates": True}, self._idempotency
         decision = Parameter("decision", Note("Quyết định sẽ ký", "The decision to sign"))
         return [
             Endpoint(
@@ -119,8 +124,8 @@ class ReviewRoutes:
                 summary=Note("Hồ sơ thẩm định", "Decisions, comments, waivers, history"), **read,
             ),
             Endpoint(
-                path=VERSION + "/reviews", handler=self.review, request=ReviewIn, scope=MODELS_REVIEW, status=201,
-                event="review.decide", summary=Note("Ký duyệt, từ chối hoặc yêu cầu sửa", "Decide and sign"), **write,
+                path=VERSION + "/reviews", handler=once(kept, self.review), request=ReviewIn, scope=MODELS_REVIEW,
+                event="review.decide", summary=Note("Ký duyệt, từ chối hoặc yêu cầu sửa", "Decide and sign"), **create,
             ),
             Endpoint(
                 path=VERSION + "/reviews/statement", handler=self.statement, event="review.read", refusals=(404,),
@@ -128,12 +133,12 @@ class ReviewRoutes:
                 **read,
             ),
             Endpoint(
-                path=VERSION + "/comments", handler=self.comment, request=CommentIn, scope=MODELS_READ, status=201,
-                event="review.comment", summary=Note("Góp ý một mục của thẻ", "Comment on a field"), **write,
+                path=VERSION + "/comments", handler=once(kept, self.comment), request=CommentIn, scope=MODELS_READ,
+                event="review.comment", summary=Note("Góp ý một mục của thẻ", "Comment on a field"), **create,
             ),
             Endpoint(
-                path=VERSION + "/waivers", handler=self.waive, request=WaiverIn, scope=MODELS_REVIEW, status=201,
-                event="review.waive", summary=Note("Miễn trừ có thời hạn", "Waive a gap for a time"), **write,
+                path=VERSION + "/waivers", handler=once(kept, self.waive), request=WaiverIn, scope=MODELS_REVIEW,
+                event="review.waive", summary=Note("Miễn trừ có thời hạn", "Waive a gap for a time"), **create,
             ),
             Endpoint(
                 path="/v1/me/reviews", handler=self.inbox, event="review.inbox",
@@ -144,8 +149,8 @@ class ReviewRoutes:
                 summary=Note("Khóa ký của tôi", "The caller's signing keys"), **read,
             ),
             Endpoint(
-                path="/v1/me/signing-keys", handler=self.add_key, request=KeyIn, scope=MODELS_READ, status=201,
-                event="key.signing", summary=Note("Đăng ký khóa ký của tôi", "Register a signing key"), **write,
+                path="/v1/me/signing-keys", handler=once(kept, self.add_key), request=KeyIn, scope=MODELS_READ,
+                event="key.signing", summary=Note("Đăng ký khóa ký của tôi", "Register a signing key"), **create,
             ),
             Endpoint(
                 method="DELETE", path="/v1/me/signing-keys/{id}", handler=self.drop_key, scope=MODELS_READ, status=204,
