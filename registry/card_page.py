@@ -15,6 +15,7 @@ from typing import Any
 
 from registry.canonical import digest
 from registry.card_fields import BY_PATH, SECTIONS
+from registry.card_members import member_name
 from registry.card_text import GAP_WORDS, LAW, SOURCE_WORDS, columns_of, fields_in_order, inline
 from registry.card_values import GAPS, value_of
 
@@ -64,7 +65,7 @@ def _section(section: str, fields: Mapping[str, Any]) -> str:
 
 def _field(section: str, name: str, field: Mapping[str, Any]) -> str:
     known = BY_PATH.get(f"{section}.{name}")
-    title = _two(known.vi, known.en) if known else escape(name)
+    title = _two(known.vi, known.en) if known else _member(name)
     for gap in GAPS:
         if gap in field:
             return f'<dt>{title}</dt><dd class="gap"><em>{_two(*GAP_WORDS[gap])}</em>: {_text(field[gap])}</dd>'
@@ -75,7 +76,7 @@ def _field(section: str, name: str, field: Mapping[str, Any]) -> str:
 def _value(value: Any) -> str:
     """A value at its full size: figures and records as tables, parts as a list of terms, the rest as text."""
     if isinstance(value, Mapping) and set(value) != {"vi", "en"}:
-        parts = "".join(f"<dt>{escape(str(key))}</dt><dd>{_text(inner)}</dd>" for key, inner in value.items())
+        parts = "".join(f"<dt>{_member(key)}</dt><dd>{_text(inner)}</dd>" for key, inner in value.items())
         return f'<dl class="parts">{parts}</dl>'
     if isinstance(value, Sequence) and not isinstance(value, str) and value:
         if all(isinstance(row, Mapping) and set(row) != {"vi", "en"} for row in value):
@@ -87,9 +88,13 @@ def _value(value: Any) -> str:
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Figures in the card's own columns, other records in the order of their members."""
     figures = all("value" in row for row in rows)
-    members = [(key, key) for key in dict.fromkeys(key for row in rows for key in row)]
-    columns = columns_of(rows) if figures else members
-    head = "".join(f'<th scope="col">{_text(title)}</th>' for _, title in columns)
+    members = dict.fromkeys(key for row in rows for key in row)
+    columns = (
+        [(key, _text(title)) for key, title in columns_of(rows)]
+        if figures
+        else [(key, _member(key)) for key in members]
+    )
+    head = "".join(f'<th scope="col">{title}</th>' for _, title in columns)
     body = "".join(f"<tr>{''.join(_cell(row.get(key)) for key, _ in columns)}</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -109,9 +114,14 @@ def _text(value: Any) -> str:
     if isinstance(value, list | tuple) and value:
         return ", ".join(_text(item) for item in value)
     if isinstance(value, Mapping):
-        return "; ".join(f"{escape(str(key))}: {_text(inner)}" for key, inner in value.items())
+        return "; ".join(f"{_member(key)}: {_text(inner)}" for key, inner in value.items())
     vi, bar, en = inline(value).partition(" | ")
     return _two(vi, en) if bar and " | " not in en else escape(inline(value))
+
+
+def _member(word: str) -> str:
+    note = member_name(str(word))
+    return escape(note.vi) if note.vi == note.en else _two(note.vi, note.en)
 
 
 def _two(vi: str, en: str) -> str:

@@ -28,12 +28,22 @@ from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, T
 
 from registry.canonical import digest
 from registry.card_fields import BY_PATH, SECTIONS
+from registry.card_members import member_name
 from registry.card_text import GAP_WORDS, LAW, SOURCE_WORDS, columns_of, fields_in_order, inline
 from registry.card_values import GAPS, value_of
 
 FONTS: Final = Path(__file__).parent / "fonts"
 PLAIN, BOLD = "DejaVuSans", "DejaVuSans-Bold"
-WIDTH: Final = A4[0] - 36 * mm
+PADDING: Final = 6
+"""Points that the typesetter keeps free around the text within the margins."""
+
+WIDTH: Final = A4[0] - 36 * mm - 2 * PADDING
+CELL: Final = 7
+"""Points that a cell needs beside its text."""
+
+WIDEST: Final = 160.0
+"""Points of text by which a column asks for room at most."""
+
 GREY, RED, LINE = "#52525b", colors.HexColor("#8c1d18"), colors.HexColor("#a1a1aa")
 _UNSEEN: Final = dict.fromkeys((*range(32), 127))
 _GRID: Final = TableStyle(
@@ -82,6 +92,7 @@ def _styles() -> Mapping[str, ParagraphStyle]:
         ),
         "field": ParagraphStyle("field", fontName=BOLD, fontSize=8.5, leading=12, keepWithNext=1),
         "body": body,
+        "inner": ParagraphStyle("inner", body, leftIndent=8 * mm, spaceAfter=0.4 * mm),
         "cell": ParagraphStyle("cell", fontName=PLAIN, fontSize=6.5, leading=8.5),
         "number": ParagraphStyle("number", fontName=PLAIN, fontSize=6.5, leading=8.5, alignment=TA_RIGHT),
     }  # fmt: skip
@@ -92,7 +103,7 @@ def _section(section: str, fields: Mapping[str, Any]) -> Iterator[Flowable]:
     yield Paragraph(_two(*SECTIONS[section]), styles["section"])
     for name in fields_in_order(section, fields):
         known, field = BY_PATH.get(f"{section}.{name}"), fields[name]
-        title = _two(known.vi, known.en) if known else escape(name)
+        title = _two(known.vi, known.en) if known else _member(name)
         gap = next((gap for gap in GAPS if gap in field), None)
         if gap is not None:
             yield Paragraph(title, styles["field"])
@@ -112,34 +123,87 @@ def _value(value: Any) -> Iterator[Flowable]:
         yield Spacer(0, 2 * mm)
         return
     if isinstance(value, Mapping) and set(value) != {"vi", "en"}:
-        rows = [f"{key}: {inline(inner)}" for key, inner in value.items()]
-    for row in rows or [value]:
-        yield Paragraph(("• " if rows else "") + _text(row), _styles()["body"])
+        lines = list(_parts(value))
+    else:
+        lines = [("body", f"• {_text(row)}") for row in rows]
+    for style, line in lines or [("body", _text(value))]:
+        yield Paragraph(line, _styles()[style])
+
+
+def _parts(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The named members of a value, each as a style and a line; records inside stand below their name."""
+    for key, inner in value.items():
+        if isinstance(inner, Mapping) and set(inner) != {"vi", "en"}:
+            below = [f"{_member(word)}: {_text(one)}" for word, one in inner.items()]
+        elif isinstance(inner, list) and any(isinstance(one, Mapping) for one in inner):
+            below = [_text(one) for one in inner]
+        else:
+            yield "body", f"• {_member(key)}: {_text(inner)}"
+            continue
+        yield "body", f"• {_member(key)}:"
+        for line in below:
+            yield "inner", f"– {line}"
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Figures in the card's own columns, other records in the order of their members."""
     styles = _styles()
-    members = [(key, key) for key in dict.fromkeys(key for row in rows for key in row)]
-    columns = columns_of(rows) if all("value" in row for row in rows) else members
-    lines = [[Paragraph(_text(title), styles["cell"]) for _, title in columns]]
+    if all("value" in row for row in rows):
+        columns = [(key, _text(title)) for key, title in columns_of(rows)]
+    else:
+        columns = [(key, _member(key)) for key in dict.fromkeys(key for row in rows for key in row)]
+    lines = [[Paragraph(title, styles["cell"]) for _, title in columns]]
     lines += [[_cell(row.get(key)) for key, _ in columns] for row in rows]
-    return Table(lines, [WIDTH / len(columns)] * len(columns), repeatRows=1, splitInRow=1, style=_GRID)
+    return Table(lines, _widths([key for key, _ in columns], rows), repeatRows=1, splitInRow=1, style=_GRID)
+
+
+def _widths(keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[float]:
+    """The page's width: to every column its longest word, the rest to those whose texts lack room."""
+    texts = [[member_name(key).vi, member_name(key).en, *(_shown(row.get(key)) for row in rows)] for key in keys]
+    words = [max(_points(word) for text in column for word in text.split() or [""]) for column in texts]
+    least = [min(word, WIDTH / len(keys) - CELL) + CELL for word in words]
+    wanted = [min(WIDEST, max(map(_points, column))) + CELL for column in texts]
+    lacking = [max(1.0, full - floor) for full, floor in zip(wanted, least, strict=True)]
+    spare = (WIDTH - sum(least)) / sum(lacking)
+    return [floor + spare * more for floor, more in zip(least, lacking, strict=True)]
+
+
+def _points(text: str) -> float:
+    return float(pdfmetrics.stringWidth(text, PLAIN, _styles()["cell"].fontSize))
+
+
+def _shown(value: Any) -> str:
+    """What a cell shows, without markup."""
+    if isinstance(value, list):
+        return " … ".join(inline(item) for item in value)
+    return "" if value is None else inline(value)
 
 
 def _cell(value: Any) -> Paragraph:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Paragraph(str(value), _styles()["number"])
-    shown = " … ".join(inline(item) for item in value) if isinstance(value, list) else value
-    return Paragraph("" if shown is None else _text(shown), _styles()["cell"])
+    if isinstance(value, list):
+        return Paragraph(" … ".join(_text(item) for item in value), _styles()["cell"])
+    return Paragraph("" if value is None else _text(value), _styles()["cell"])
 
 
 def _text(value: Any) -> str:
-    """A value as one paragraph's markup; a pair of languages is told apart."""
+    """A value as one paragraph's markup; a pair of languages is told apart wherever it stands."""
     if isinstance(value, Mapping) and set(value) == {"vi", "en"}:
         return _two(inline(value["vi"]), inline(value["en"]))
+    if isinstance(value, Mapping):
+        return "; ".join(f"{_member(key)}: {_text(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple) and value:
+        joined = "; " if any(isinstance(item, Mapping) for item in value) else ", "
+        return joined.join(_text(item) for item in value)
     text = inline(value)
     vi, bar, en = text.partition(" | ")
     return _two(vi, en) if bar and " | " not in en else escape(_clean(text))
+
+
+def _member(word: str) -> str:
+    note = member_name(str(word))
+    return escape(_clean(note.vi)) if note.vi == note.en else _two(note.vi, note.en)
 
 
 def _two(vi: str, en: str) -> str:
@@ -154,5 +218,5 @@ def _foot(mark: str, canvas: Canvas, document: SimpleDocTemplate) -> None:
     """The digest and the page's number."""
     canvas.setFont(PLAIN, 6)
     canvas.setFillColor(colors.HexColor(GREY))
-    canvas.drawString(18 * mm, 9 * mm, mark)
-    canvas.drawRightString(A4[0] - 18 * mm, 9 * mm, f"Trang | Page {document.page}")
+    canvas.drawString(18 * mm + PADDING, 9 * mm, mark)
+    canvas.drawRightString(A4[0] - 18 * mm - PADDING, 9 * mm, f"Trang | Page {document.page}")

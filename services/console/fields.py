@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from models.errors import Note
 from registry.card_fields import BY_PATH, SECTIONS
 from registry.card_lint import Finding
+from registry.card_members import member_name
 from registry.card_text import COLUMNS, GAP_WORDS, fields_in_order
 from registry.card_values import GAPS
 from services.console.wording import foreign, number, pick
@@ -148,7 +149,7 @@ def field_of(
     return Field(
         path=path,
         number=known.number if known else "",
-        title=pick(Note(known.vi, known.en), reading.language) if known else name,
+        title=pick(Note(known.vi, known.en) if known else member_name(name), reading.language),
         required=known is not None and known.required(reading.tier),
         value=value,
         gap=None if gap is None else text_of(raw[gap], reading.language),
@@ -166,7 +167,7 @@ def field_of(
 def value_of(value: Any, language: Language, first: int = 0, most: int = ROWS_ON_CARD, whole: bool = False) -> Value:
     """A field's value in the shape that suits it."""
     if isinstance(value, Mapping) and set(value) != {"vi", "en"}:
-        return Parts(tuple((str(name), text_of(inner, language)) for name, inner in value.items()))
+        return Parts(tuple((_named(name, language), text_of(inner, language)) for name, inner in value.items()))
     if isinstance(value, list | tuple) and value:
         if all(isinstance(row, Mapping) and set(row) != {"vi", "en"} for row in value):
             return _grid(value, language, first, most, whole)
@@ -189,9 +190,13 @@ def text_of(value: Any, language: Language) -> Text:
         joined = " – ".join if figures and len(value) == 2 else ", ".join
         return _words(joined(text_of(item, language).words for item in value), language, figures)
     if isinstance(value, Mapping) and set(value) != {"vi", "en"}:
-        inner = "; ".join(f"{name}: {text_of(one, language).words}" for name, one in value.items())
+        inner = "; ".join(f"{_named(name, language)}: {text_of(one, language).words}" for name, one in value.items())
         return _words(inner, language)
     return _words(" ".join(pick(value, language).split()), language)
+
+
+def _named(member: Any, language: Language) -> str:
+    return pick(member_name(str(member)), language)
 
 
 def _words(words: str, language: Language, figure: bool = False) -> Text:
@@ -202,10 +207,10 @@ def _grid(rows: Sequence[Mapping[str, Any]], language: Language, first: int, mos
     """Figures in the card's own columns, other records in the order of their members."""
     members = list(dict.fromkeys(key for row in rows for key in row if any(r.get(key) is not None for r in rows)))
     if all("value" in row for row in rows) and not whole:
-        titles = {key: title for key, title in COLUMNS if key in members}
+        titles: dict[str, str | Note] = {key: title for key, title in COLUMNS if key in members}
     else:
         kept = members if whole else [key for key in members if key not in UNREAD]
-        titles = {key: dict(COLUMNS).get(key, key) for key in kept}
+        titles = {key: dict(COLUMNS).get(key) or member_name(key) for key in kept}
     cells = [tuple(_cell(row.get(key), language) for key in titles) for row in rows[first : first + most]]
     figures = [all(row[at].number or row[at].words in ("–", "") for row in cells) for at in range(len(titles))]
     columns = [Text(pick(title, language), number=n) for title, n in zip(titles.values(), figures, strict=True)]

@@ -12,6 +12,7 @@ from registry.card_fields import BY_PATH
 from registry.cards import lint
 from registry.dossiers import Comment, Dossier
 from registry.entries import Entry
+from registry.packets import Packets
 from registry.persons import Persons
 from registry.releases import Releases
 from registry.reviews import Decision, Reviews
@@ -23,7 +24,7 @@ from services.console.changes import changes
 from services.console.fields import ROWS_A_PAGE, Grid, Reading, field_of, sections_of, value_of
 from services.console.listing import listing, version_path
 from services.console.overview import may_remark, overview, same_digests
-from services.console.papers import bias_of, offered, paper
+from services.console.papers import bias_of, bundle, offered, paper
 from services.console.titles import Titles
 from services.console.visits import HOME, Visit, own_path
 from services.console.wording import TIERS, VERDICTS, stage_mark
@@ -31,6 +32,7 @@ from services.console.work import work
 from services.documents import card_of, evaluation_of
 from services.endpoints import Reply
 from services.handles import Handles
+from services.roles import AUDIT_ALL, AUDIT_READ
 
 TABS: Final = (
     ("overview", "", Note("Tổng quan", "Overview")),
@@ -50,7 +52,7 @@ class Pages:
     """The pages and the parts they need."""
 
     def __init__(
-        self, handles: Handles, titles: Titles, reviews: Reviews, releases: Releases, persons: Persons
+        self, handles: Handles, titles: Titles, reviews: Reviews, releases: Releases, persons: Persons, packets: Packets
     ) -> None:
         """Keep the parts."""
         self._handles = handles
@@ -58,6 +60,7 @@ class Pages:
         self._reviews = reviews
         self._releases = releases
         self._persons = persons
+        self._packets = packets
 
     async def sign_in(self, visit: Visit) -> Reply:
         """Ask for a key; who is signed in goes on at once."""
@@ -88,7 +91,15 @@ class Pages:
         entry = self._entry(visit)
         visit.call.query("done")
         facts = await asyncio.to_thread(self._overview, visit, entry)
-        return self._page(visit, entry, "version.html", "overview", **facts, papers=offered(entry))
+        return self._page(
+            visit,
+            entry,
+            "version.html",
+            "overview",
+            **facts,
+            papers=offered(entry),
+            exports=visit.caller.may(AUDIT_READ),
+        )
 
     async def models(self, visit: Visit) -> Reply:
         """The list of models."""
@@ -189,6 +200,14 @@ class Pages:
         entry = self._entry(visit)
         visit.call.query()
         return await asyncio.to_thread(paper, entry, visit.call.params["paper"], visit.language)
+
+    async def evidence(self, visit: Visit) -> Reply:
+        """The signed evidence bundle, with the decisions that the reader may read."""
+        entry = self._entry(visit)
+        visit.call.query()
+        visit.caller.require(AUDIT_READ)
+        tenant = None if visit.caller.may(AUDIT_ALL) else visit.caller.tenant
+        return await asyncio.to_thread(bundle, self._packets, entry, tenant)
 
     async def statement(self, visit: Visit) -> Reply:
         """The statement that somebody with a key of his own signs on his own machine."""

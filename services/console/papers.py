@@ -15,15 +15,20 @@ from registry.canonical import digest, read_document
 from registry.entries import Entry
 from registry.evidence import ARTIFACT, BIAS
 from registry.exports import cyclonedx
+from registry.packets import Packets
+from registry.paper import render_pdf
 from services.documents import card_of, evaluation_of
 from services.endpoints import JSON, Reply
 from services.markup import HTML, SAFE
 from services.problems import Language
 
 MARKDOWN: Final = b"text/markdown; charset=utf-8"
+PDF: Final = b"application/pdf"
+ZIP: Final = b"application/zip"
 CYCLONEDX: Final = b"application/vnd.cyclonedx+json"
 LABELS: Final[Mapping[str, Note]] = {
-    "card.html": Note("Thẻ mô hình để in (HTML)", "Model card to print (HTML)"),
+    "card.pdf": Note("Thẻ mô hình để in (PDF)", "Model card to print (PDF)"),
+    "card.html": Note("Thẻ mô hình (HTML)", "Model card (HTML)"),
     "card.md": Note("Thẻ mô hình (Markdown)", "Model card (Markdown)"),
     "card.json": Note("Thẻ mô hình (JSON)", "Model card (JSON)"),
     "card.cdx.json": Note("Thẻ mô hình (CycloneDX 1.7)", "Model card (CycloneDX 1.7)"),
@@ -50,6 +55,12 @@ def paper(entry: Entry, word: str, language: Language) -> Reply:
     body, media = make(entry, language)
     shown = SAFE if media == HTML else ((b"content-disposition", _name(entry, word)),)
     return Reply(body, headers=shown, media_type=media)
+
+
+def bundle(packets: Packets, entry: Entry, tenant: str | None) -> Reply:
+    """The signed evidence bundle; `tenant` holds the ledger's records to an organisation. Raises IntegrityError."""
+    named = (b"content-disposition", _name(entry, "evidence.zip"))
+    return Reply(packets.bundle(entry, tenant), headers=(named,), media_type=ZIP)
 
 
 def bias_of(entry: Entry) -> dict[str, Any] | None:
@@ -85,6 +96,7 @@ def _cyclonedx(entry: Entry, language: Language) -> tuple[Any, bytes]:
 
 
 PAPERS: Final[Mapping[str, Callable[[Entry, Language], tuple[Any, bytes]]]] = {
+    "card.pdf": lambda entry, _: (render_pdf(card_of(entry)), PDF),
     "card.html": lambda entry, _: (cards.render_page(card_of(entry)), HTML),
     "card.md": lambda entry, _: (cards.render_markdown(card_of(entry)).encode(), MARKDOWN),
     "card.json": lambda entry, _: (card_of(entry), JSON),

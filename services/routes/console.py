@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from models.errors import Note
+from registry.packets import Packets
 from services.console.acts import Acts
 from services.console.forms import FORM_BYTES
 from services.console.pages import Pages
@@ -16,7 +17,7 @@ from services.console.sessions import Sessions
 from services.console.titles import Titles
 from services.console.visits import SIGN_IN, Entrance, Page
 from services.endpoints import Endpoint, Parameter
-from services.house import House
+from services.house import House, trust
 
 VERSION: Final = "/console/models/{name}/{version}"
 
@@ -27,7 +28,8 @@ def open_console(house: House) -> ConsoleRoutes:
         Sessions(house.database, house.identity, house.clock), house.identity, house.quota, house.telemetry,
         house.clock, secure=house.settings.profile == "production",
     )  # fmt: skip
-    pages = Pages(house.handles, Titles(), house.reviews, house.releases, house.persons)
+    packets = Packets(house.database, house.settings.home, trust(house.settings))
+    pages = Pages(house.handles, Titles(), house.reviews, house.releases, house.persons, packets)
     return ConsoleRoutes(entrance, pages, Acts(house.handles, house.reviews, house.releases))
 
 
@@ -70,6 +72,7 @@ class ConsoleRoutes:
             self._page(VERSION + "/bias", pages.bias, "card.read", Note("Thiên lệch", "Bias report")),
             self._page(VERSION + "/changes", pages.changes, "card.read", Note("Thay đổi", "Changes"), "against"),
             self._page(VERSION + "/papers/{paper}", pages.paper, "card.read", Note("Một hồ sơ", "A paper")),
+            self._page(VERSION + "/evidence", pages.evidence, "export.evidence", Note("Gói chứng cứ", "Evidence")),
             self._page(VERSION + "/statement", pages.statement, "review.statement", statement, "decision"),
             self._page("/console/{rest...}", pages.nothing, "", Note("Trang không có", "No such page")),
         ]  # fmt: skip

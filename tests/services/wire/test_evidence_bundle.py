@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import subprocess
@@ -77,7 +78,7 @@ def flipped(data: bytes, at: int) -> bytes:
 def listed(files: Files) -> list[dict[str, str]]:
     """The persons' statements that the approval lists."""
     payload = json.loads(files["statements/approval.json"])["payload"]
-    rows: list[dict[str, str]] = json.loads(standalone.base64.b64decode(payload))["predicate"]["statements"]
+    rows: list[dict[str, str]] = json.loads(base64.b64decode(payload))["predicate"]["statements"]
     return rows
 
 
@@ -97,7 +98,7 @@ def signed_anew(files: Files, signer: Signer) -> Files:
 
 def restated(files: Files, review: Signer, change: Callable[[list[dict[str, Any]]], object]) -> Files:
     """The bundle with another approval, signed by the platform's own review key."""
-    statement = json.loads(standalone.base64.b64decode(json.loads(files["statements/approval.json"])["payload"]))
+    statement = json.loads(base64.b64decode(json.loads(files["statements/approval.json"])["payload"]))
     change(statement["predicate"]["statements"])
     text = envelope(review, standalone.STATEMENT_TYPE, json.dumps(statement).encode())
     return {**files, "statements/approval.json": text.encode()}
