@@ -17,7 +17,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -31,14 +31,14 @@ from pipelines.registration.sandbox import Sandbox
 from registry.canonical import read_document
 from registry.database import Database
 from registry.entries import Digests, Entry, Stage
-from registry.evidence import ARTIFACT, BIAS, CARD, EVALUATION, digests_of, read_evidence
+from registry.evidence import ARTIFACT, CARD, EVALUATION, digests_of, read_evidence
 from registry.registrations import Registrations
-from registry.store import Author, Note, Store
+from registry.store import Note, Store
+from services.authorship import Authorship
 from services.callers import Caller
 
 UPLOAD: Final = "upload"
 WRITTEN: Final = "card"
-TESTED: Final = "bias"
 AT_ONCE: Final = 2
 KEPT_SECONDS: Final = 30 * 86_400.0
 EMPTY: Final = Digests("", "", "", "", "", "", "")
@@ -48,7 +48,7 @@ EMPTY: Final = Digests("", "", "", "", "", "", "")
 class Arrived:
     """What lies in quarantine: the attempt's id and folder, the name it was sent under, whether a card came with it.
 
-    `bias` says whether a bias report did.
+    `makers` are the run's `subjects` and `committers`, for the authors.
     """
 
     id: str
@@ -57,7 +57,7 @@ class Arrived:
     card: bool
     version: str | None = None
     run: Mapping[str, Any] | None = None
-    bias: bool = False
+    makers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class Registrar:
         self._sandbox = sandbox or Sandbox()
         self._places = threading.BoundedSemaphore(AT_ONCE)
         self._sources = load_catalogue()
+        self._authorship = Authorship(database)
         self.attempts = Registrations(database, clock)
 
     def begin(self, who: Caller, name: str) -> tuple[str, Path]:
@@ -129,8 +130,8 @@ class Registrar:
             name, who.subject.id, at.isoformat(), who.organisation.name, arrived.version, newest,
             arrived.run or {}, self._sources, self._others(name),
         )  # fmt: skip
-        card, bias = WRITTEN if arrived.card else None, TESTED if arrived.bias else None
-        examined = examine(self._sandbox, arrived.folder, UPLOAD, arrived.sent_as, card, asked, bias)
+        card = WRITTEN if arrived.card else None
+        examined = examine(self._sandbox, arrived.folder, UPLOAD, arrived.sent_as, card, asked)
         entry = self._entry(who, examined, at, arrived)
         standing = next((one for one in known if one.version == entry.version), None)
         if standing is not None and not (standing.stage is Stage.DRAFT and who.subject.id in standing.authors):
@@ -138,9 +139,8 @@ class Registrar:
                 f"Phiên bản {entry.reference} đã tồn tại.", f"Version {entry.reference} exists.", code="version-exists"
             )
         kept = self._settle(entry, arrived, standing)
-        self._store.credit(
-            name, entry.version, [Author(who.subject.id, "registrant"), *_run_author(arrived)], who.subject.id
-        )
+        authors = self._authorship.authors(who.tenant, who.subject.id, examined.card, arrived.makers)
+        self._store.credit(name, entry.version, authors, who.subject.id)
         kept = self._store.entry(name, entry.version)
         self.attempts.move(
             arrived.id, "registered", version=entry.version, folder=entry.folder, facts=dict(examined.report)
@@ -161,7 +161,7 @@ class Registrar:
         folder = Path(entry.folder)
         folder.mkdir(parents=True)
         try:
-            for name in (ARTIFACT, CARD, EVALUATION, *([BIAS] if arrived.bias else [])):
+            for name in (ARTIFACT, CARD, EVALUATION):
                 os.rename(arrived.folder / name, folder / name)
             flush(folder)
             entry = replace(entry, digests=digests_of(read_evidence(folder), entry))
@@ -181,7 +181,7 @@ class Registrar:
 
     def _refused(self, who: Caller, name: str, arrived: Arrived, error: PlatformError) -> None:
         """Keep what was sent, and nothing that was made of it; note why."""
-        for made in (ARTIFACT, CARD, EVALUATION, BIAS):
+        for made in (ARTIFACT, CARD, EVALUATION):
             path = arrived.folder / made
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
         upload = arrived.folder / UPLOAD
@@ -225,12 +225,6 @@ class Registrar:
                 except IntegrityError:
                     continue
         return cards
-
-
-def _run_author(arrived: Arrived) -> list[Author]:
-    """Who made the run, where our own door stamped it."""
-    subject = (arrived.run or {}).get("subject")
-    return [Author(str(subject), "run")] if subject else []
 
 
 def _numbers(version: str) -> tuple[int, ...]:

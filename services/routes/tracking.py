@@ -10,18 +10,22 @@ foreign source make the server call any address, and its gateway, jobs and assis
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 import httpx
 
 from models.errors import InvalidInputError, Note, NotFoundError
+from services.bodies import read_body
 from services.endpoints import Call, Endpoint, Reply
 from services.roles import TRACKING_USE
+from services.stamps import BODY_BYTES as TAG_BODY_BYTES
+from services.stamps import stamped, writes_tags
 from services.tracking import PREFIX, Tracking, response_headers
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 BODY_BYTES: Final = 2 << 30
+CODING: Final = b"content-encoding"
 ALLOWED: Final = re.compile(
     r"/mlflow/(?:(?:ajax-)?api/[23]\.0/(?:mlflow/(?:artifacts|datasets|experiments|logged-models|metrics|model-versions"
     r"|registered-models|runs|traces|unified-traces|server-info|get-trace-artifact|upload-artifact)"
@@ -42,8 +46,9 @@ class TrackingRoutes:
         if ALLOWED.fullmatch(call.path) is None or ".." in call.path.split("/"):
             raise NotFoundError("Không có địa chỉ này.", "There is nothing at this address.")
         _check_length(call)
+        headers, content = await _passed_on(call)
         response = await self._tracking.forward(
-            call.method, call.path, call.query_string, call.headers, call.stream(), call.who.tenant
+            call.method, call.path, call.query_string, headers, content, call.who.tenant
         )
         return Reply(_closing(response), response.status_code, response_headers(response))
 
@@ -59,6 +64,20 @@ def endpoints(tracking: Tracking) -> list[Endpoint]:
         )
         for method in METHODS
     ]  # fmt: skip
+
+
+async def _passed_on(call: Call) -> tuple[Mapping[bytes, bytes], AsyncIterator[bytes]]:
+    """Headers and body for MLflow: streamed as they are, or read, checked and stamped where tags are written."""
+    if call.receive is None or not writes_tags(call.method, call.path):
+        return call.headers, call.stream()
+    body = await read_body(call.receive, call.headers, TAG_BODY_BYTES)
+    body = stamped(call.method, call.path, body, call.who.subject.id)
+    headers = {name: value for name, value in call.headers.items() if name not in (b"content-length", CODING)}
+    return {**headers, b"content-length": str(len(body)).encode()}, _whole(body)
+
+
+async def _whole(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 def _check_length(call: Call) -> None:
