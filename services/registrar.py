@@ -31,7 +31,7 @@ from pipelines.registration.sandbox import Sandbox
 from registry.canonical import read_document
 from registry.database import Database
 from registry.entries import Digests, Entry, Stage
-from registry.evidence import ARTIFACT, CARD, EVALUATION, digests_of, read_evidence
+from registry.evidence import ARTIFACT, BIAS, CARD, EVALUATION, digests_of, read_evidence
 from registry.registrations import Registrations
 from registry.store import Note, Store
 from services.authorship import Authorship
@@ -39,6 +39,7 @@ from services.callers import Caller
 
 UPLOAD: Final = "upload"
 WRITTEN: Final = "card"
+TESTED: Final = "bias"
 AT_ONCE: Final = 2
 KEPT_SECONDS: Final = 30 * 86_400.0
 EMPTY: Final = Digests("", "", "", "", "", "", "")
@@ -48,7 +49,7 @@ EMPTY: Final = Digests("", "", "", "", "", "", "")
 class Arrived:
     """What lies in quarantine: the attempt's id and folder, the name it was sent under, whether a card came with it.
 
-    `makers` are the run's `subjects` and `committers`, for the authors.
+    `bias` says whether a bias report did; `makers` are the run's `subjects` and `committers`, for the authors.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Arrived:
     card: bool
     version: str | None = None
     run: Mapping[str, Any] | None = None
+    bias: bool = False
     makers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
@@ -130,8 +132,8 @@ class Registrar:
             name, who.subject.id, at.isoformat(), who.organisation.name, arrived.version, newest,
             arrived.run or {}, self._sources, self._others(name),
         )  # fmt: skip
-        card = WRITTEN if arrived.card else None
-        examined = examine(self._sandbox, arrived.folder, UPLOAD, arrived.sent_as, card, asked)
+        card, bias = WRITTEN if arrived.card else None, TESTED if arrived.bias else None
+        examined = examine(self._sandbox, arrived.folder, UPLOAD, arrived.sent_as, card, asked, bias)
         entry = self._entry(who, examined, at, arrived)
         standing = next((one for one in known if one.version == entry.version), None)
         if standing is not None and not (standing.stage is Stage.DRAFT and who.subject.id in standing.authors):
@@ -161,7 +163,7 @@ class Registrar:
         folder = Path(entry.folder)
         folder.mkdir(parents=True)
         try:
-            for name in (ARTIFACT, CARD, EVALUATION):
+            for name in (ARTIFACT, CARD, EVALUATION, *([BIAS] if arrived.bias else [])):
                 os.rename(arrived.folder / name, folder / name)
             flush(folder)
             entry = replace(entry, digests=digests_of(read_evidence(folder), entry))
@@ -181,7 +183,7 @@ class Registrar:
 
     def _refused(self, who: Caller, name: str, arrived: Arrived, error: PlatformError) -> None:
         """Keep what was sent, and nothing that was made of it; note why."""
-        for made in (ARTIFACT, CARD, EVALUATION):
+        for made in (ARTIFACT, CARD, EVALUATION, BIAS):
             path = arrived.folder / made
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
         upload = arrived.folder / UPLOAD

@@ -1,8 +1,10 @@
 """Registering a model: `POST /v1/registry/models/{name}/versions`, and what became of earlier attempts.
 
-A form carries `artifact` (an archive of safe files, or one .onnx, .skops or .safetensors file), `card` (JSON or YAML)
-and, if it is to be another than the card's, `version`; a JSON body names a model of the tracking server instead. The
-answer is a draft with its report, which only its author may call; the way on is `…/submit`.
+A form carries `artifact` (an archive of safe files, or one .onnx, .skops or .safetensors file), `card` (JSON or YAML),
+`bias` (the bias.json that `aichung bias` made for these very bytes) where there is one and, if it is to be another than
+the card's, `version`; a JSON body names a model of the tracking server instead. Sent again, a draft has what came last:
+without `bias` it has no report. The answer is a draft with what was found out about it, which only its author may call;
+the way on is `…/submit`.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from models.errors import DeadlineError, InvalidInputError, Note, PlatformError, UnavailableError
+from pipelines.bias.filing import MOST_BYTES as REPORT_BYTES
 from registry.entries import Digests, Entry, Stage
 from registry.registrations import Registration
 from services.answers import provenance
@@ -27,7 +30,7 @@ from services.endpoints import BODY_BYTES, Call, Endpoint, Headers, Reply
 from services.idempotency import Idempotency, Kept
 from services.multipart import Field, FilePart, is_form, read_form
 from services.pages import PAGING, asked_page, cut, next_link
-from services.registrar import UPLOAD, WRITTEN, Arrived, Registered, Registrar, aside
+from services.registrar import TESTED, UPLOAD, WRITTEN, Arrived, Registered, Registrar, aside
 from services.repeats import REPLAYED
 from services.roles import MODELS_READ, MODELS_REGISTER
 from services.runs import Fetched, Runs
@@ -36,6 +39,8 @@ from services.strict_json import Decoder
 MOST_BYTES: Final = 1 << 30
 CARD_BYTES: Final = 1 << 20
 BUFFER_BYTES: Final = 1 << 20
+PARTS: Final = {"artifact": (UPLOAD, MOST_BYTES), "card": (WRITTEN, CARD_BYTES), "bias": (TESTED, REPORT_BYTES)}
+"""The files of a form: what each is called in quarantine, and how large it may be."""
 IDLE_SECONDS: Final = 60.0
 FORM_SCHEMA: Final = {
     "type": "object",
@@ -43,6 +48,7 @@ FORM_SCHEMA: Final = {
     "properties": {
         "artifact": {"type": "string", "format": "binary"},
         "card": {"type": "string", "format": "binary"},
+        "bias": {"type": "string", "format": "binary"},
         "version": {"type": "string", "pattern": r"^\d{1,4}\.\d{1,4}\.\d{1,4}$"},
     },
     "additionalProperties": False,
@@ -52,10 +58,11 @@ FORM_SCHEMA: Final = {
 
 
 class ModelIn(Struct, forbid_unknown_fields=True):
-    """A model of the tracking server, and its card."""
+    """A model of the tracking server, its card and, where there is one, its bias report."""
 
     model_uri: Annotated[str, Meta(min_length=8, max_length=1_000)]
     card: dict[str, Any]
+    bias: dict[str, Any] | None = None
     version: Annotated[str, Meta(pattern=r"^\d{1,4}\.\d{1,4}\.\d{1,4}$")] | None = None
 
 
@@ -224,8 +231,11 @@ class RegistrationRoutes:
             raise UnavailableError(vi, en, 60, code="tracking-away")
         fetched = await self._runs.fetch(call.who.tenant, asked.model_uri, folder / UPLOAD)
         await aside((folder / WRITTEN).write_bytes, msgspec.json.encode(asked.card))
+        if asked.bias is not None:
+            await aside((folder / TESTED).write_bytes, msgspec.json.encode(asked.bias))
+        run, bias = _run(fetched), asked.bias is not None
         makers = {"subjects": fetched.subjects, "committers": fetched.committers}
-        return Arrived(id_, folder, "model.tar", True, asked.version, _run(fetched), makers), content
+        return Arrived(id_, folder, "model.tar", True, asked.version, run, bias, makers), content
 
 
 async def _take_form(call: Call, id_: str, folder: Path) -> tuple[Arrived, bytes]:
@@ -249,11 +259,12 @@ async def _take_form(call: Call, id_: str, folder: Path) -> tuple[Arrived, bytes
             if file is not None:
                 file.close()
                 file = None
-            size, most = 0, MOST_BYTES if part.name == "artifact" else CARD_BYTES
+            place, most = PARTS.get(part.name, ("", 0))
+            size = 0
             seen[part.name] = part.filename if isinstance(part, FilePart) else part.text
             marks.update(f"\0{part.name} {seen[part.name]}\0".encode())
             if isinstance(part, FilePart):
-                file = (folder / (UPLOAD if part.name == "artifact" else WRITTEN)).open("xb", buffering=BUFFER_BYTES)
+                file = (folder / place).open("xb", buffering=BUFFER_BYTES)
             elif part.name == "card":
                 (folder / WRITTEN).write_text(part.text, encoding="utf-8")
     finally:
@@ -264,14 +275,18 @@ async def _take_form(call: Call, id_: str, folder: Path) -> tuple[Arrived, bytes
             vi, en = f"Thiếu phần {name} trong biểu mẫu.", f"The form has no part `{name}`."
             raise InvalidInputError.at(f"/{name}", vi, en, code="missing-field")
     (folder / UPLOAD).chmod(0o600)
-    return Arrived(id_, folder, seen["artifact"][:200], True, seen.get("version")), marks.digest()
+    arrived = Arrived(
+        id_, folder, seen["artifact"][:200], True, seen.get("version"), bias="bias" in seen
+    )  # fmt: skip
+    return arrived, marks.digest()
 
 
 def _known(part: Field | FilePart, seen: Mapping[str, str]) -> None:
     """Raise InvalidInputError for a part that no form has, or that stands twice."""
-    allowed = ("artifact", "card") if isinstance(part, FilePart) else ("card", "version")
+    allowed = PARTS if isinstance(part, FilePart) else ("card", "version")
     if part.name not in allowed:
-        vi, en = "Biểu mẫu gồm artifact (tệp), card và version.", "A form holds `artifact` (a file), `card`, `version`."
+        vi = "Biểu mẫu gồm artifact và bias (tệp), card và version."
+        en = "A form holds `artifact` and `bias` (files), `card`, `version`."
         raise InvalidInputError.at("", vi, en, code="unknown-field")
     if part.name in seen:
         vi, en = "Một phần của biểu mẫu xuất hiện hai lần.", "A part of the form stands twice."
