@@ -390,6 +390,14 @@ def test_a_failed_bias_report_keeps_a_model_from_review(place: Place):
     assert problem(submit(place), 422, "card-incomplete")["errors"][0]["pointer"] == "/fairness/bias_report"
 
 
+def test_the_dossier_of_an_altered_draft_says_so_and_can_be_read(place: Place):
+    entry = draft(place)
+    (Path(entry.folder) / "card.json").write_text("{", "utf-8")
+    answer = place.get(path("/reviews"), key="engineer")
+    assert answer.status_code == 200, answer.text
+    assert [set(one) for one in answer.json()["missing"]] == [{"vi", "en"}]
+
+
 def test_callers_do_not_read_who_said_what(place: Place):
     draft(place)
     assert place.get(path("/reviews")).status_code == 403
