@@ -29,7 +29,7 @@ def executed(path: Path, variables: dict[str, str]) -> Any:
         notebook, timeout=400, kernel_name="python3", record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
     )  # fmt: skip
-    client.execute(env={**os.environ, "PYTHONPATH": str(ROOT), **variables})
+    client.execute(env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", **variables})
     return notebook
 
 
