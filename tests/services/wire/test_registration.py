@@ -145,7 +145,7 @@ def test_a_form_without_its_parts_is_refused(place: Place):
     assert (answer.status_code, answer.json()["code"]) == (422, "missing-field")
 
 
-def tested(draft: dict[str, Any], **changes: Any) -> dict[str, Any]:
+def filed_report(draft: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """A bias report about a draft's bytes."""
     about = {
         "name": draft["name"], "version": draft["version"], "kind": draft["kind"],
@@ -165,7 +165,7 @@ def send_tested(place: Place, draft: dict[str, Any], report: dict[str, Any], dat
 
 def test_a_bias_report_of_these_bytes_is_filed_with_the_draft_and_named_by_its_card(place: Place):
     first = send(place, "co-bao-cao", "model.onnx", graph()).json()
-    report = tested(first)
+    report = filed_report(first)
     answer = send_tested(place, first, report, graph())
     assert answer.status_code == 201, answer.text
     filed = answer.json()
@@ -185,9 +185,9 @@ def test_a_bias_report_of_these_bytes_is_filed_with_the_draft_and_named_by_its_c
 def test_a_bias_report_about_other_bytes_is_refused_and_the_draft_stays(place: Place):
     first = send(place, "bao-cao-khac", "model.onnx", graph()).json()
     for report, data, word in (
-        (tested(first), graph(out=4), "evidence-mismatch"),
-        (tested(first, verdict="PASS"), graph(), "wrong-document"),
-        (tested(first, margins="margins/0"), graph(), "bias-margins"),
+        (filed_report(first), graph(out=4), "evidence-mismatch"),
+        (filed_report(first, verdict="PASS"), graph(), "wrong-document"),
+        (filed_report(first, margins="margins/0"), graph(), "bias-margins"),
     ):
         answer = send_tested(place, first, report, data)
         assert (answer.status_code, answer.json()["code"]) == (422, word)
