@@ -32,10 +32,7 @@ __all__ = [
 ]  # fmt: skip
 
 SCHEMA = "model-dossier/1"
-BIAS_PENDING = (
-    "Báo cáo thiên lệch được lập ở bước rà soát, chưa có ở bản này | "
-    "The bias report is made in the review, which this release does not include yet"
-)
+BIAS_PENDING = "Mô hình này chưa có báo cáo thiên lệch | This model has no bias report yet"
 NOT_MEASURED = "Máy huấn luyện không đo điện năng | The training machine does not measure energy"
 NOT_REPEATED = "Chưa huấn luyện lại để so sánh | Not trained again for comparison"
 LATER_SECTIONS = "Chưa khai ở bước này | Not declared at this step"

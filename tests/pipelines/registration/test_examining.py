@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tarfile
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,12 @@ import pytest
 
 from models.errors import InvalidInputError
 from pipelines.datasets import load_catalogue
+from pipelines.registration.conversion import from_skops
 from pipelines.registration.examining import Asked, check, examine, following
 from pipelines.registration.sandbox import Sandbox
 from registry.card_fields import FIELDS
 from registry.card_values import field_of
-from tests.pipelines.registration.samples import ROOT, graph
+from tests.pipelines.registration.samples import ROOT, graph, scikit
 
 LEAST = {
     "classification": {
@@ -93,6 +96,24 @@ def test_the_human_part_of_a_real_card_passes_and_a_bare_one_is_told_its_gaps():
     named = {finding["field"] for finding in report["findings"]}
     assert {"purpose.intended_use", "risk.limitations"} <= named
     assert not named & {"identity.version", "evaluation.metrics", "operation.log_policy"}
+
+
+def test_one_model_is_converted_to_the_same_bytes_everywhere(tmp_path: Path):
+    model = tmp_path / "model.skops"
+    model.write_bytes(scikit())
+    text = (
+        "import sys; from hashlib import sha256; from pathlib import Path\n"
+        "from pipelines.registration.conversion import from_skops\n"
+        "print(sha256(from_skops(Path(sys.argv[1]).read_bytes()).graph).hexdigest())"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", text, str(model)], cwd=ROOT, check=True, capture_output=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("0", "3", "11")
+    }  # fmt: skip
+    assert said == {sha256(from_skops(model.read_bytes()).graph).hexdigest().encode() + b"\n"}
 
 
 def test_versions_count_up():
