@@ -56,7 +56,8 @@ class BiasRoutes:
         if media == "text/html":
             if report is None:
                 raise NotFoundError(
-                    "Phiên bản này chưa có báo cáo thiên lệch.", "This version has no bias report.",
+                    "Phiên bản này chưa có báo cáo thiên lệch.",
+                    "This version has no bias report.",
                     code="no-bias-report",
                 )
             page = await asyncio.to_thread(render_page, report, "en" if language == "en" else "vi")
