@@ -188,8 +188,8 @@ class ModelMethods:
 
 
 def card_of(card: Card) -> dict[str, Any]:
-    """A card as a document; a file may be JSON or YAML. Raises InvalidInputError."""
-    return dict(card) if isinstance(card, Mapping) else read_card(_read(card))
+    """A card as a document of JSON's own types; a file may be JSON or YAML. Raises InvalidInputError."""
+    return read_card(_content(card))
 
 
 def _content(card: Card) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ from models.errors import (
     UnavailableError,
 )
 from services.client import Client
+from services.client_models import card_of
 from services.frames import documents_of, series_of
 from services.transport import Transport
 from tests.services.wire.small import Place
@@ -358,3 +360,8 @@ def test_the_client_is_light_and_needs_no_pandas() -> None:
     """Held by tests/laws for the import; here: an answer is useful without a table."""
     given: Any = documents_of(["a"])
     assert given == [{"id": "0", "text": "a"}]
+
+
+def test_a_card_given_as_a_mapping_may_hold_dates_like_one_from_a_file():
+    assert card_of({"data": {"collected": date(2026, 11, 24)}}) == {"data": {"collected": "2026-11-24"}}
+    assert card_of({"rate": 1e-05}) == {"rate": 1e-05}
