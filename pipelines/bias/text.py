@@ -28,6 +28,7 @@ from pipelines.bias.topics import answer, calibration_facts, languages, mention_
 from pipelines.bias.values import Axis, Findings, Harming, Untested
 from pipelines.datasets import Datasets
 from pipelines.training import corpus, news
+from pipelines.treebank import treebank
 
 UDHR = "nlp/udhr_vietnam_region/udhr_paragraphs.tsv"
 TREEBANK = "nlp/ud_vi_vtb/vi_vtb-ud-test.conllu"
@@ -89,7 +90,7 @@ def assess_segments(
     model: Model[Any, Any, Any], data: Datasets, templates: Sequence[Template], tier: str, log: Log, *, quick: bool
 ) -> Findings:
     """Every test of a segmenter on the treebank's test sentences."""
-    sentences = _sentences(data.lines(TREEBANK))[: 120 if quick else None]
+    sentences = treebank(data.lines(TREEBANK))[: 120 if quick else None]
     subject = Segments(model, [Case(" ".join(words), words, "UD_Vietnamese-VTB") for words in sentences])
     scored = score(subject, tier)
     log(f"{len(sentences)} câu | sentences")
@@ -140,20 +141,6 @@ def _paragraphs(data: Datasets) -> dict[str, list[str]]:
         if code in found and len(text) > 40:
             found[code].append(text)
     return {code: texts for code, texts in found.items() if texts}
-
-
-def _sentences(lines: Any) -> list[list[str]]:
-    """Sentences of a CoNLL-U file as lists of words."""
-    sentences: list[list[str]] = []
-    words: list[str] = []
-    for line in lines:
-        columns = line.split("\t")
-        if len(columns) == 10 and columns[0].isdigit():
-            words.append(columns[1])
-        elif not line and words:
-            sentences.append(words)
-            words = []
-    return [*sentences, words] if words else sentences
 
 
 _LABELLED = Note(

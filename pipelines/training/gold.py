@@ -31,20 +31,6 @@ class Labelled:
     targets: Floats
 
 
-def treebank(lines: Iterable[str]) -> list[list[str]]:
-    """Sentences of a CoNLL-U file as lists of word forms; ranges and empty nodes are left out."""
-    sentences: list[list[str]] = []
-    words: list[str] = []
-    for line in lines:
-        columns = line.split("\t")
-        if len(columns) == 10 and columns[0].isdigit():
-            words.append(columns[1])
-        elif not line and words:
-            sentences.append(words)
-            words = []
-    return [*sentences, words] if words else sentences
-
-
 def atoms_of(text: str) -> list[str]:
     """Atoms without the white space between."""
     return [piece for piece in ATOM.findall(text) if not piece.isspace()]

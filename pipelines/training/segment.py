@@ -43,10 +43,10 @@ from pipelines.training.gold import (
     labelled,
     recased,
     taught,
-    treebank,
     words_of,
 )
 from pipelines.training.segment_report import report, segment
+from pipelines.treebank import treebank
 
 TRAIN = "nlp/ud_vi_vtb/vi_vtb-ud-train.conllu"
 DEV = "nlp/ud_vi_vtb/vi_vtb-ud-dev.conllu"

@@ -9,9 +9,10 @@ from models.text.gaps import Lexicon
 from models.values import Document, TextOptions
 from pipelines.datasets import Datasets, Source
 from pipelines.training.gapfit import Fit, Remembered, gaps_of
-from pipelines.training.gold import Labelled, atoms_of, frequent_words, labelled, recased, taught, treebank, words_of
+from pipelines.training.gold import Labelled, atoms_of, frequent_words, labelled, recased, taught, words_of
 from pipelines.training.segment import DEV, LAW, NEWS, RECIPE, TEST, TRAIN, WORDS
 from pipelines.training.words import longest_match
+from pipelines.treebank import treebank
 
 SENTENCES = [
     ["Học sinh", "đến", "trường", "bằng", "xe đạp", "."],
